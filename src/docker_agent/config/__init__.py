@@ -1,0 +1,1 @@
+"""What an agent file declares: shapes, strict decoding with lines, upgrades of old versions."""

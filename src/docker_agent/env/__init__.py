@@ -1,0 +1,1 @@
+"""Where variables and secrets come from."""

@@ -1,0 +1,1 @@
+"""Hooks: what may look at a run, add to it or stop it."""

@@ -1,0 +1,1 @@
+"""From an agent file to a live team."""

@@ -1,0 +1,330 @@
+"""What people, models and tools say to each other: messages, tools, and the conversation that keeps
+them.
+
+Everything here is a frozen value; stores keep a `Conversation` as the JSON of these Structs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+JSON = Any
+"""A decoded JSON value: None, bool, int, float, str, list or dict of these."""
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    """Text inside a message of several parts."""
+
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image"):
+    """A picture: `url` is an http(s) address or a data URL, `detail` OpenAI's `auto`, `low` or
+    `high`."""
+
+    url: str
+    detail: str | None = None
+
+
+class AudioPart(msgspec.Struct, frozen=True, tag="audio"):
+    """Spoken input: base64 `data` in `format` (`wav`, `mp3`)."""
+
+    data: str
+    format: str
+
+
+class FilePart(msgspec.Struct, frozen=True, tag="file"):
+    """A document: a data URL in `data`, or the provider's own `file_id`."""
+
+    filename: str | None = None
+    data: str | None = None
+    file_id: str | None = None
+
+
+Part = TextPart | ImagePart | AudioPart | FilePart
+Content = str | tuple[Part, ...]
+
+
+def content_text(content: Content) -> str:
+    """The text of a content, its text parts joined by nothing."""
+    if isinstance(content, str):
+        return content
+    return "".join(part.text for part in content if isinstance(part, TextPart))
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A model's wish to call a tool; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Opaque(msgspec.Struct, frozen=True):
+    """Something only its maker understands (a thinking signature): replayed to the same `maker`,
+    shown to nobody."""
+
+    maker: str
+    kind: str
+    data: str
+
+
+class SystemMessage(msgspec.Struct, frozen=True, tag="system"):
+    """Instructions."""
+
+    text: str
+
+
+class UserMessage(msgspec.Struct, frozen=True, tag="user"):
+    """What the user said. `implicit` ones were written by the runtime (`Please proceed.`) and
+    shown to nobody."""
+
+    content: Content
+    name: str | None = None
+    implicit: bool = False
+
+
+class AssistantMessage(msgspec.Struct, frozen=True, tag="assistant"):
+    """What a model answered; `agent` names who it spoke for (empty: unknown, from a client's
+    history)."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    opaque: tuple[Opaque, ...] = ()
+    agent: str = ""
+
+
+class ToolMessage(msgspec.Struct, frozen=True, tag="tool"):
+    """The answer to the call `call_id`."""
+
+    call_id: str
+    text: str
+    is_error: bool = False
+    parts: tuple[Part, ...] = ()
+
+
+Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+class ToolSpec(msgspec.Struct, frozen=True):
+    """A tool as a model sees it, and what is known of its effects.
+
+    `parameters` is a JSON Schema of type object. `read_only`, `destructive`, `open_world` are MCP's
+    hints; `harmless` marks tools that touch nothing outside the conversation (think, todo,
+    transfer_task) and run in every mode but strict.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, JSON]
+    read_only: bool = False
+    destructive: bool = False
+    open_world: bool = False
+    harmless: bool = False
+    title: str | None = None
+    output_schema: Mapping[str, JSON] | None = None
+    category: str = ""
+    takes_description: bool = False
+
+
+class ToolList:
+    """The tools of one listing, with the prompt text that came with them; immutable, made anew when
+    the tools change.
+
+    `version` tells two listings of one toolset apart. `wire(dialect)` is the provider's JSON of the
+    whole list, written once per dialect and remembered, so that a request pays nothing for a long
+    list.
+    """
+
+    __slots__ = ("_wired", "by_name", "instructions", "specs", "version")
+
+    def __init__(
+        self, specs: Sequence[ToolSpec] = (), *, version: int = 0, instructions: str = ""
+    ) -> None:
+        self.specs: tuple[ToolSpec, ...] = tuple(specs)
+        self.by_name: Mapping[str, ToolSpec] = {spec.name: spec for spec in reversed(self.specs)}
+        self.version = version
+        self.instructions = instructions
+        self._wired: dict[Callable[[Sequence[ToolSpec]], bytes], bytes] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.specs)
+
+    def wire(self, dialect: Callable[[Sequence[ToolSpec]], bytes]) -> bytes:
+        """The list as `dialect` writes it; `dialect` is a module-level function, called once per
+        list."""
+        wired = self._wired.get(dialect)
+        if wired is None:
+            wired = self._wired[dialect] = dialect(self.specs)
+        return wired
+
+
+NO_TOOLS = ToolList()
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """What a tool answered.
+
+    `text` is what the model reads (empty becomes `(no output)`), `parts` pictures and documents
+    beside it, `structured` and `meta` are for observers. `next_model` names the model of the next
+    call, `end_run` stops after this batch.
+    """
+
+    text: str
+    is_error: bool = False
+    parts: tuple[Part, ...] = ()
+    structured: JSON = None
+    meta: JSON = None
+    next_model: str | None = None
+    end_run: bool = False
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """How a model may choose among its tools; `name` goes with mode `function`."""
+
+    mode: Literal["auto", "none", "required", "function"] = "auto"
+    name: str | None = None
+
+
+AUTO = ToolChoice()
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Sampling parameters in OpenAI's words; None leaves a choice to the model or its file."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    parallel_tool_calls: bool | None = None
+    logit_bias: Mapping[str, float] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    service_tier: str | None = None
+
+
+NO_SAMPLING = Sampling()
+
+
+class Format(msgspec.Struct, frozen=True):
+    """The shape an answer must have: OpenAI's `response_format`. `schema` goes with
+    `json_schema`."""
+
+    type: Literal["json_object", "json_schema"]
+    name: str = ""
+    schema: Mapping[str, JSON] | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, as the provider counted them. `cached` is part of `prompt`, `reasoning` part of
+    `completion`."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.cache_write + other.cache_write,
+            self.reasoning + other.reasoning,
+        )
+
+
+NO_USAGE = Usage()
+
+Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A compaction: `text` stands for all messages before number `kept_from` of the
+    conversation."""
+
+    text: str
+    kept_from: int
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What one run added to a conversation.
+
+    `digest` tells what the client was shown (`shown_digest`; empty when nobody will resend it),
+    `agent` who speaks next, `state` the toolsets' own bytes by key as they stood at the end of this
+    turn, `summary` the newest compaction.
+    """
+
+    messages: tuple[Message, ...]
+    agent: str
+    digest: str = ""
+    state: Mapping[str, bytes] = {}
+    summary: Summary | None = None
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """Turns in order; never changed, only followed by a longer one."""
+
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All messages of all turns, in order."""
+        return tuple(message for turn in self.turns for message in turn.messages)
+
+    @property
+    def last(self) -> Turn | None:
+        """The newest turn; None before the first."""
+        return self.turns[-1] if self.turns else None
+
+    def followed_by(self, turn: Turn) -> Conversation:
+        """This conversation and one more turn."""
+        return Conversation((*self.turns, turn))
+
+    def pending(self) -> tuple[ToolCall, ...]:
+        """The calls that wait for the client's answer: those of the last assistant message
+        without a tool message."""
+        answered: set[str] = set()
+        for message in reversed(self.last.messages if self.last else ()):
+            match message:
+                case ToolMessage(call_id=call_id):
+                    answered.add(call_id)
+                case AssistantMessage(calls=calls):
+                    return tuple(call for call in calls if call.id not in answered)
+                case _:
+                    return ()
+        return ()
+
+
+EMPTY_CONVERSATION = Conversation()
+
+
+def shown_digest(messages: Iterable[Message], text: str) -> str:
+    """A digest of what a client was shown in one turn: the user's parts and the answer's text,
+    white space trimmed.
+
+    Source: chat-server.md §7. A client resends one merged text where a turn keeps calls and
+    results.
+    """
+    digest = hashlib.sha256()
+    for message in messages:
+        if isinstance(message, UserMessage) and not message.implicit:
+            content = message.content
+            parts = (TextPart(content.strip()),) if isinstance(content, str) else content
+            digest.update(msgspec.json.encode(parts))
+    digest.update(text.strip().encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Models: one port, one file per protocol."""

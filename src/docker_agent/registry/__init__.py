@@ -1,0 +1,1 @@
+"""Where agent files come from: references, registries, caches."""

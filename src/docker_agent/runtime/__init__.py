@@ -1,0 +1,1 @@
+"""What a live agent is, and the loop that runs it."""

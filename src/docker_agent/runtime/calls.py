@@ -1,0 +1,150 @@
+"""One batch of tool calls: each allowed or refused, run in parallel, answered in call order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import cast
+
+import anyio
+import msgspec
+
+from docker_agent.errors import ToolError
+from docker_agent.events import ToolFinished, ToolProgress, ToolStarted
+from docker_agent.messages import JSON, ToolCall, ToolMessage, ToolResult
+from docker_agent.permissions import Decision, decide
+from docker_agent.runtime.strand import Strand
+from docker_agent.runtime.toolbox import Gathered
+from docker_agent.tools.port import CallContext, Toolset
+
+log = logging.getLogger(__name__)
+audit = logging.getLogger("docker_agent.audit")
+
+CALL_TIMEOUT = 120.0
+"""Seconds one tool call may take, beside the request's deadline (runtime.md §3.8)."""
+
+PARALLEL_CALLS = 8
+"""Calls of one batch that run at once (runtime.md §5.2)."""
+
+NO_OUTPUT = "(no output)"
+RUNTIME_CATEGORY = "runtime"
+"""Tools that are runs of their own (`transfer_task`): only the request's deadline bounds them."""
+
+
+def not_available(name: str) -> str:
+    """What a model hears that called a tool there is not. Source: runtime.md §5.3, exact."""
+    return f"Tool '{name}' is not available. You can only use the tools provided to you."
+
+
+async def run_batch(strand: Strand, tools: Gathered, calls: Sequence[ToolCall]) -> list[ToolResult]:
+    """Run the server's calls of one assistant message; their tool messages join the strand in call
+    order.
+
+    Calls of the client's own tools are left out: they are the client's to answer.
+    """
+    results: dict[int, ToolResult] = {}
+    limiter = anyio.CapacityLimiter(PARALLEL_CALLS)
+
+    async def run_one(index: int) -> None:
+        async with limiter:
+            results[index] = await _answer(strand, tools, calls[index])
+
+    async with anyio.create_task_group() as group:
+        for index in range(len(calls)):
+            group.start_soon(run_one, index)
+    in_order = [results[index] for index in range(len(calls))]
+    strand.messages.extend(
+        ToolMessage(call.id, result.text or NO_OUTPUT, result.is_error, result.parts)
+        for call, result in zip(calls, in_order, strict=True)
+    )
+    return in_order
+
+
+async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> ToolResult:
+    spec, owner = tools.list.by_name.get(call.name), tools.owner(call.name)
+    if spec is None or owner is None:
+        return ToolResult(not_available(call.name), is_error=True)
+    arguments, problem = parse_arguments(call.arguments)
+    decision = decide(strand.ledger.team.rules, strand.mode, spec, arguments)
+    _record(strand, call, decision)
+    if not decision.allowed:
+        return ToolResult(decision.text, is_error=True)
+    await strand.tell(ToolStarted(call, spec.title or spec.name))
+    if arguments is None:
+        result = ToolResult(f"Error calling tool: {problem}", is_error=True)
+    else:
+        limit = None if spec.category == RUNTIME_CATEGORY else CALL_TIMEOUT
+        result = await _call(strand, owner, call, arguments, limit)
+    await strand.tell(ToolFinished(call, result))
+    return result
+
+
+async def _call(
+    strand: Strand, owner: Toolset, call: ToolCall, arguments: dict[str, JSON], limit: float | None
+) -> ToolResult:
+    ledger = strand.ledger
+    ledger.acted = True
+    timeout = asyncio.timeout(limit)
+    try:
+        async with timeout:
+            return await owner.call(call.name, arguments, _context(strand, call))
+    except ToolError as exc:
+        return ToolResult(f"Error calling tool: {exc}", is_error=True)
+    except TimeoutError:
+        if not timeout.expired():
+            return ToolResult("Error calling tool: it timed out", is_error=True)
+        return ToolResult(
+            f"Error calling tool: it took longer than {limit:.0f} seconds and was stopped",
+            is_error=True,
+        )
+    except Exception:
+        log.exception("run %s: tool %s failed", ledger.request.id, call.name)
+        return ToolResult("Error calling tool: internal error in the tool", is_error=True)
+
+
+def _context(strand: Strand, call: ToolCall) -> CallContext:
+    ledger, request = strand.ledger, strand.ledger.request
+
+    async def progress(text: str) -> None:
+        await strand.tell(ToolProgress(call, text))
+
+    return CallContext(
+        agent=strand.agent.name,
+        caller=request.caller,
+        conversation_id=request.conversation_id,
+        headers=request.headers,
+        state=strand.draft,
+        call_id=call.id,
+        progress=progress,
+        remaining=ledger.remaining,
+        spawn=ledger.spawn,
+    )
+
+
+def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str]:
+    """The arguments a model wrote, or None and what is wrong with them; nothing at all reads as
+    `{}`."""
+    if not text.strip():
+        return {}, ""
+    try:
+        arguments = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        return None, f"the arguments are not valid JSON ({exc}); write one JSON object"
+    if not isinstance(arguments, dict):
+        return None, "the arguments must be one JSON object"
+    return cast(dict[str, JSON], arguments), ""
+
+
+def _record(strand: Strand, call: ToolCall, decision: Decision) -> None:
+    if decision.allowed and not audit.isEnabledFor(logging.INFO):
+        return
+    audit.log(
+        logging.INFO if decision.allowed else logging.WARNING,
+        "run %s agent %s tool %s: %s (%s)",
+        strand.ledger.request.id,
+        strand.agent.name,
+        call.name,
+        "allowed" if decision.allowed else "refused",
+        decision.source,
+    )

@@ -1,0 +1,170 @@
+"""Agents calling agents: `transfer_task` runs a sub-agent on a task, `handoff` gives the
+conversation away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import lru_cache
+
+from docker_agent.errors import ToolError
+from docker_agent.events import AgentSwitched
+from docker_agent.messages import (
+    JSON,
+    AssistantMessage,
+    SystemMessage,
+    ToolList,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
+from docker_agent.permissions import strictest
+from docker_agent.runtime.agent import Agent
+from docker_agent.runtime.calls import RUNTIME_CATEGORY
+from docker_agent.runtime.prompt import task_message
+from docker_agent.runtime.strand import RunFailed, Strand
+from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
+
+MAX_DEPTH = 8
+MAX_CHILDREN = 50
+"""How deep sub-agents may nest, and how many tasks one request may hand out (runtime.md §11.1)."""
+
+PROCEED = "Please proceed."
+
+Advance = Callable[[Strand], Awaitable[None]]
+
+
+class Delegation:
+    """The toolset of one strand whose agent has sub-agents or hand-offs; `advance` is the loop
+    that runs a child strand."""
+
+    name = "delegation"
+    scope: Scope = "run"
+
+    def __init__(self, strand: Strand, advance: Advance) -> None:
+        self._strand = strand
+        self._advance = advance
+        self._tools = _listing(strand.agent.sub_agents, strand.agent.handoffs)
+
+    @property
+    def status(self) -> Status:
+        return READY
+
+    async def tools(self, around: Around) -> ToolList:
+        return self._tools
+
+    async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
+        if name == "handoff":
+            return await self._hand_off(_text(arguments, "agent"))
+        return await self._transfer(
+            _text(arguments, "agent"),
+            _text(arguments, "task"),
+            str(arguments.get("expected_output") or ""),
+        )
+
+    async def _transfer(self, target: str, task: str, expected_output: str) -> ToolResult:
+        strand, ledger = self._strand, self._strand.ledger
+        _check_target(
+            strand.agent, "transfer task", target, strand.agent.sub_agents, "sub-agents list"
+        )
+        if strand.depth >= MAX_DEPTH:
+            raise ToolError(f"agents are already nested {MAX_DEPTH} deep; do the task yourself")
+        if ledger.children >= MAX_CHILDREN:
+            raise ToolError(
+                f"this request has already handed out {MAX_CHILDREN} tasks; do the task yourself"
+            )
+        ledger.children += 1
+        agent = ledger.team.agents[target]
+        child = Strand(
+            ledger,
+            agent,
+            [
+                SystemMessage(task_message(task, expected_output)),
+                UserMessage(PROCEED, implicit=True),
+            ],
+            strictest(strand.mode, agent.safety),
+            strand.draft,
+            depth=strand.depth + 1,
+        )
+        await child.tell(AgentSwitched(target, "transfer_task"))
+        try:
+            await self._advance(child)
+        except RunFailed as exc:
+            raise ToolError(exc.failure.message) from exc
+        answers = (
+            message.text
+            for message in reversed(child.messages)
+            if isinstance(message, AssistantMessage)
+        )
+        return ToolResult(next(answers, ""))
+
+    async def _hand_off(self, target: str) -> ToolResult:
+        strand = self._strand
+        _check_target(strand.agent, "hand off", target, strand.agent.handoffs, "handoffs list")
+        strand.next_agent = target
+        agent = strand.ledger.team.agents[target]
+        onward = f" You may hand over to: {', '.join(agent.handoffs)}." if agent.handoffs else ""
+        return ToolResult(
+            f"The agent {strand.agent.name} handed the conversation to you; you are {target} and "
+            f"the active agent now.{onward} Only the tools you are given count, tools mentioned "
+            "earlier may be gone. Continue with the user's request."
+        )
+
+
+@lru_cache(maxsize=256)
+def _listing(sub_agents: tuple[str, ...], handoffs: tuple[str, ...]) -> ToolList:
+    """The same list for the same names, so that what is prepared per list is prepared once per
+    agent."""
+    return ToolList([*_specs(sub_agents, handoffs)])
+
+
+def _specs(sub_agents: Sequence[str], handoffs: Sequence[str]) -> Iterator[ToolSpec]:
+    if sub_agents:
+        yield _spec(
+            "transfer_task",
+            "Give a task to one of your sub-agents and get its answer.",
+            sub_agents,
+            {
+                "task": {
+                    "type": "string",
+                    "description": "What to do, with everything needed to do it.",
+                },
+                "expected_output": {
+                    "type": "string",
+                    "description": "What the answer should look like; may be empty.",
+                },
+            },
+        )
+    if handoffs:
+        yield _spec("handoff", "Hand the conversation over to another agent.", handoffs, {})
+
+
+def _spec(name: str, description: str, targets: Sequence[str], more: dict[str, JSON]) -> ToolSpec:
+    agent = {"type": "string", "enum": list(targets), "description": "The agent's name."}
+    properties = {"agent": agent, **more}
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return ToolSpec(
+        name, description, parameters, read_only=True, harmless=True, category=RUNTIME_CATEGORY
+    )
+
+
+def _check_target(
+    agent: Agent, verb: str, target: str, valid: Sequence[str], list_name: str
+) -> None:
+    if target in valid:
+        return
+    available = (
+        f"Available agent IDs are: {', '.join(valid)}"
+        if valid
+        else "No agents are configured in this list."
+    )
+    raise ToolError(
+        f"Agent {agent.name} cannot {verb} to {target}: target agent not in {list_name}. "
+        f"{available}"
+    )
+
+
+def _text(arguments: dict[str, JSON], key: str) -> str:
+    value = arguments.get(key)
+    if not isinstance(value, str):
+        raise ToolError(f"'{key}' must be a string")
+    return value

@@ -1,0 +1,188 @@
+"""The loop: ask, run what the model asked for, ask again, until it asks for nothing. One
+coroutine per run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from docker_agent.errors import Failure
+from docker_agent.events import AgentSwitched, Emit
+from docker_agent.messages import (
+    AssistantMessage,
+    Message,
+    ToolCall,
+    ToolMessage,
+    Turn,
+    UserMessage,
+    shown_digest,
+)
+from docker_agent.permissions import strictest
+from docker_agent.runtime import limits
+from docker_agent.runtime.agent import Team
+from docker_agent.runtime.calls import run_batch
+from docker_agent.runtime.delegation import PROCEED, Delegation
+from docker_agent.runtime.request import Outcome, RunRequest
+from docker_agent.runtime.strand import BLANK_LINE, Ledger, RunFailed, Strand
+from docker_agent.runtime.toolbox import Gathered
+from docker_agent.runtime.turn import ask_once, say
+from docker_agent.tools.port import Draft
+
+log = logging.getLogger(__name__)
+
+NO_ANSWER = "The agent finished without an answer."
+"""A successful answer is never empty (chat-server.md §4): some clients ask again for ever."""
+
+
+async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
+    """Run the entry agent on what is new until it is done, telling `emit` on the way.
+
+    Returns what it came to; a failure is a value there. Raises only cancellation: whatever the run
+    started has ended then.
+    """
+    ledger = Ledger(team, request, emit)
+    strand = _entry_strand(ledger)
+    failure = None
+    timeout = asyncio.timeout_at(request.deadline)
+    try:
+        async with timeout:
+            await advance(strand)
+            if not _pending(strand, request) and not any(text.strip() for text in strand.texts):
+                await say(strand, NO_ANSWER)
+    except RunFailed as exc:
+        failure = exc.failure
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        failure = Failure(
+            "timeout", "the request took longer than the server allows (--request-timeout)"
+        )
+    finally:
+        if ledger.tasks:
+            await _end_tasks(ledger)
+    return _outcome(strand, failure)
+
+
+async def advance(strand: Strand) -> None:
+    """Take turns until this strand's agent, and whoever it hands off to, asks for nothing more.
+
+    Raises `RunFailed`. Ends early when calls wait for the client.
+    """
+    delegation = _delegation(strand)
+    while True:
+        if notice := _spent(strand):
+            strand.finish = "length"
+            await say(strand, notice)
+            return
+        tools = await _gather(strand, delegation)
+        reply = await ask_once(strand, tools)
+        calls = reply.message.calls
+        if calls and await _act(strand, tools, calls):
+            return
+        target = strand.next_agent or ("" if calls else strand.agent.force_handoff)
+        if target:
+            forced = not strand.next_agent
+            await _switch(strand, target, forced=forced)
+            delegation = _delegation(strand)
+        elif not calls:
+            return
+
+
+def _spent(strand: Strand) -> str | None:
+    limit, turns = strand.agent.limits.max_iterations, strand.ledger.request.max_turns
+    if limit and strand.iterations >= limit:
+        return limits.stop_notice(limit)
+    return limits.turns_notice(turns) if strand.ledger.turns >= turns else None
+
+
+async def _act(strand: Strand, tools: Gathered, calls: tuple[ToolCall, ...]) -> bool:
+    """Run the batch; true when the strand ends here: a tool ended the run, or the client must
+    answer first."""
+    own = tuple(call for call in calls if not _is_clients(tools, call))
+    results = await run_batch(strand, tools, own) if own else []
+    if len(own) < len(calls):
+        strand.finish = "tool_calls"
+        return True
+    if any(result.end_run for result in results):
+        return True
+    if problem := strand.repeats.see(calls):
+        raise RunFailed(Failure("loop_detected", problem))
+    return False
+
+
+async def _switch(strand: Strand, target: str, *, forced: bool) -> None:
+    strand.next_agent = None
+    agent = strand.ledger.team.agents[target]
+    strand.become(agent)
+    strand.mode = strictest(strand.mode, agent.safety)
+    if forced:
+        strand.messages.append(UserMessage(PROCEED, implicit=True))
+    await strand.tell(AgentSwitched(target, "force_handoff" if forced else "handoff"))
+
+
+def _delegation(strand: Strand) -> Delegation | None:
+    return Delegation(strand, advance) if strand.agent.sub_agents or strand.agent.handoffs else None
+
+
+async def _gather(strand: Strand, delegation: Delegation | None) -> Gathered:
+    tools = await strand.agent.toolbox.gather(strand.around(), delegation)
+    client_tools = strand.ledger.request.client_tools
+    return tools.beside(client_tools) if client_tools and strand.is_entry else tools
+
+
+def _is_clients(tools: Gathered, call: ToolCall) -> bool:
+    return tools.owner(call.name) is None and call.name in tools.list.by_name
+
+
+def _entry_strand(ledger: Ledger) -> Strand:
+    team, request = ledger.team, ledger.request
+    last = request.conversation.last
+    agent = team.agents[last.agent if last and last.agent in team.agents else request.entry]
+    return Strand(
+        ledger,
+        agent,
+        [*request.conversation.messages, *request.new],
+        strictest(request.safety, agent.safety),
+        Draft(last.state if last else None),
+    )
+
+
+def _pending(strand: Strand, request: RunRequest) -> tuple[ToolCall, ...]:
+    if strand.finish != "tool_calls":
+        return ()
+    answered = {message.call_id for message in strand.messages if isinstance(message, ToolMessage)}
+    last = next(
+        message for message in reversed(strand.messages) if isinstance(message, AssistantMessage)
+    )
+    return tuple(call for call in last.calls if call.id not in answered)
+
+
+def _outcome(strand: Strand, failure: Failure | None) -> Outcome:
+    request, ledger = strand.ledger.request, strand.ledger
+    text = BLANK_LINE.join(strand.texts)
+    added = tuple[Message, ...](strand.messages[len(request.conversation.messages) :])
+    conversation = request.conversation
+    if failure is None:
+        digest = shown_digest(request.new, text) if request.keep else ""
+        turn = Turn(added, strand.agent.name, digest, strand.draft.entries())
+        conversation = conversation.followed_by(turn)
+    return Outcome(
+        conversation=conversation,
+        text=text,
+        finish=strand.finish,
+        usage=ledger.usage,
+        active=strand.agent.name,
+        reasoning=BLANK_LINE.join(strand.reasonings),
+        pending=() if failure else _pending(strand, request),
+        acted=ledger.acted,
+        failure=failure,
+    )
+
+
+async def _end_tasks(ledger: Ledger) -> None:
+    tasks = list(ledger.tasks)
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("run %s: background work failed", ledger.request.id, exc_info=result)

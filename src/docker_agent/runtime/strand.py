@@ -1,0 +1,105 @@
+"""What a run carries along: one ledger for the whole run, and one strand per line of
+conversation in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from math import inf
+
+from docker_agent.errors import Failure
+from docker_agent.events import Emit, Event, Source
+from docker_agent.messages import NO_USAGE, Finish, Message, Usage
+from docker_agent.permissions import SafetyMode
+from docker_agent.runtime.agent import Agent, Team
+from docker_agent.runtime.limits import Repeats
+from docker_agent.runtime.request import RunRequest
+from docker_agent.tools.port import Around, Draft
+
+BLANK_LINE = "\n\n"
+"""Between the texts of two turns, in the stream and in the JSON reply alike (chat-server.md §4)."""
+
+
+class RunFailed(Exception):
+    """Ends a strand; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What all strands of one run share and add to."""
+
+    team: Team
+    request: RunRequest
+    emit: Emit
+    usage: Usage = NO_USAGE
+    turns: int = 0
+    children: int = 0
+    acted: bool = False
+    tasks: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        deadline = self.request.deadline
+        return inf if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
+
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        """Start work that ends with the run at the latest."""
+        task: asyncio.Task[object] = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+@dataclass(slots=True)
+class Strand:
+    """One line of conversation: the entry agent's, or that of a sub-agent at work on a task.
+
+    `messages` is all of it, `texts` what was said in each turn so far; `agent` changes on a
+    hand-off, the ledger never does.
+    """
+
+    ledger: Ledger
+    agent: Agent
+    messages: list[Message]
+    mode: SafetyMode
+    draft: Draft
+    depth: int = 0
+    texts: list[str] = field(default_factory=list[str])
+    reasonings: list[str] = field(default_factory=list[str])
+    finish: Finish = "stop"
+    iterations: int = 0
+    next_agent: str | None = None
+    session_context: str | None = None
+    repeats: Repeats = field(init=False)
+    source: Source = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.become(self.agent)
+
+    def become(self, agent: Agent) -> None:
+        """Go on as `agent`; its limits count from here."""
+        self.agent = agent
+        self.iterations = 0
+        self.session_context = None
+        self.repeats = Repeats(agent.limits.repeats)
+        self.source = Source(self.ledger.request.id, self.depth, agent.name)
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether the client's overrides and tools belong to the agent that speaks now."""
+        return self.depth == 0 and self.agent.name == self.ledger.request.entry
+
+    def around(self) -> Around:
+        """What a toolset may know when it lists its tools."""
+        request = self.ledger.request
+        return Around(
+            self.agent.name, request.caller, request.conversation_id, request.headers, self.draft
+        )
+
+    async def tell(self, *events: Event) -> None:
+        """Emit events of this strand."""
+        await self.ledger.emit(self.source, events)

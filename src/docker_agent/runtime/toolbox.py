@@ -1,0 +1,143 @@
+"""The toolsets of one agent as one list: gathered for each turn, merged only when something
+changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from docker_agent.errors import ToolError
+from docker_agent.messages import NO_TOOLS, ToolList, ToolSpec
+from docker_agent.permissions import Rules, SafetyMode, decide
+from docker_agent.tools.port import Around, Draft, Toolset
+
+log = logging.getLogger(__name__)
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """Several listings as one: `owner` is the place of each name's toolset, `instructions` the
+    prompt texts in order."""
+
+    list: ToolList
+    owner: Mapping[str, int]
+    instructions: tuple[str, ...] = ()
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """One turn's tools: the list a model is shown, the toolsets behind it, and their prompt texts.
+
+    Names of the list without an owner are the client's own tools.
+    """
+
+    merged: Merged
+    toolsets: tuple[Toolset, ...]
+
+    @property
+    def list(self) -> ToolList:
+        """What the model is shown."""
+        return self.merged.list
+
+    def owner(self, name: str) -> Toolset | None:
+        """Whose tool `name` is; None for a client's tool or no tool at all."""
+        place = self.merged.owner.get(name)
+        return None if place is None else self.toolsets[place]
+
+    def beside(self, client_tools: ToolList) -> Gathered:
+        """These tools and the client's; on a name clash the agent's own wins (chat-server.md
+        §3)."""
+        own = self.merged
+        more = [spec for spec in client_tools.specs if spec.name not in own.owner]
+        return Gathered(
+            Merged(ToolList([*own.list.specs, *more]), own.owner, own.instructions), self.toolsets
+        )
+
+
+_NOTHING = Gathered(Merged(NO_TOOLS, {}), ())
+
+
+class Toolbox:
+    """Toolsets in the file's order. The first tool of a name wins, whoever else has one
+    (agent-file.md §2.9)."""
+
+    __slots__ = ("_failing", "_merged", "_told", "toolsets")
+
+    def __init__(self, toolsets: Sequence[Toolset] = ()) -> None:
+        self.toolsets = tuple(toolsets)
+        self._merged: tuple[tuple[ToolList, ...], Merged] | None = None
+        self._failing: set[str] = set()
+        self._told: set[str] = set()
+
+    def unready(self) -> dict[str, str]:
+        """Toolsets that are starting or failed, with their reasons."""
+        states = {toolset.name: toolset.status for toolset in self.toolsets}
+        return {
+            name: status.reason or status.state
+            for name, status in states.items()
+            if status.state in ("starting", "failed")
+        }
+
+    async def gather(self, around: Around, extra: Toolset | None = None) -> Gathered:
+        """The tools there are now, those of `extra` last. A toolset that cannot list is left out
+        and named in the log once."""
+        toolsets = self.toolsets if extra is None else (*self.toolsets, extra)
+        if not toolsets:
+            return _NOTHING
+        listings = tuple([await self._listing(toolset, around) for toolset in toolsets])
+        remembered = self._merged
+        if remembered is None or not _same(remembered[0], listings):
+            remembered = self._merged = (listings, self._merge(toolsets, listings))
+        return Gathered(remembered[1], toolsets)
+
+    async def refused(self, agent: str, rules: Rules, mode: SafetyMode) -> list[str]:
+        """The tools that this mode will refuse, for the log at the start."""
+        ready = [toolset for toolset in self.toolsets if toolset.status.state == "ready"]
+        around = Around(agent, "", None, {}, Draft())
+        listings = [await self._listing(toolset, around) for toolset in ready]
+        return [
+            spec.name
+            for listing in listings
+            for spec in listing.specs
+            if not decide(rules, mode, spec, {}).allowed
+        ]
+
+    async def _listing(self, toolset: Toolset, around: Around) -> ToolList:
+        try:
+            listing = await toolset.tools(around)
+        except ToolError as exc:
+            if toolset.name not in self._failing:
+                self._failing.add(toolset.name)
+                log.warning(
+                    "toolset %s of agent %s is left out: %s", toolset.name, around.agent, exc
+                )
+            return NO_TOOLS
+        self._failing.discard(toolset.name)
+        return listing
+
+    def _merge(self, toolsets: Sequence[Toolset], listings: Sequence[ToolList]) -> Merged:
+        specs: list[ToolSpec] = []
+        owner: dict[str, int] = {}
+        for place, listing in enumerate(listings):
+            for spec in listing.specs:
+                if spec.name not in owner:
+                    owner[spec.name] = place
+                    specs.append(spec)
+                elif spec.name not in self._told:
+                    self._told.add(spec.name)
+                    hidden, first = toolsets[place].name, toolsets[owner[spec.name]].name
+                    log.warning(
+                        "tool %s of %s is hidden by the one of %s", spec.name, hidden, first
+                    )
+        return Merged(
+            ToolList(specs),
+            owner,
+            tuple(listing.instructions for listing in listings if listing.instructions),
+        )
+
+
+NO_TOOLBOX = Toolbox()
+
+
+def _same(old: Sequence[ToolList], new: Sequence[ToolList]) -> bool:
+    return len(old) == len(new) and all(a is b for a, b in zip(old, new, strict=True))

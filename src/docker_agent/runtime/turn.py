@@ -1,0 +1,110 @@
+"""One turn's question: build the prompt, ask the model once, pass its deltas on, take note of
+what it cost."""
+
+from __future__ import annotations
+
+import msgspec
+
+from docker_agent.errors import Failure, ModelError
+from docker_agent.events import Delta, ModelReplied, TextDelta
+from docker_agent.hooks.port import HookEvent, HookInput
+from docker_agent.messages import AUTO, NO_SAMPLING, AssistantMessage, Finish
+from docker_agent.models.port import Ask, Reply
+from docker_agent.runtime import prompt
+from docker_agent.runtime.strand import BLANK_LINE, RunFailed, Strand
+from docker_agent.runtime.toolbox import Gathered
+
+
+class Voice:
+    """Passes a model's deltas to the run's listener, with a blank line before the first text
+    after an earlier turn's."""
+
+    __slots__ = ("_emit", "_separator", "_source")
+
+    def __init__(self, strand: Strand) -> None:
+        self._emit = strand.ledger.emit
+        self._source = strand.source
+        self._separator = bool(strand.texts)
+
+    async def __call__(self, deltas: tuple[Delta, ...]) -> None:
+        if self._separator:
+            deltas = self._separated(deltas)
+        await self._emit(self._source, deltas)
+
+    def _separated(self, deltas: tuple[Delta, ...]) -> tuple[Delta, ...]:
+        for index, delta in enumerate(deltas):
+            if isinstance(delta, TextDelta) and delta.text:
+                self._separator = False
+                return (*deltas[:index], TextDelta(BLANK_LINE + delta.text), *deltas[index + 1 :])
+        return deltas
+
+
+async def ask_once(strand: Strand, tools: Gathered) -> Reply:
+    """One model call of this strand. Its usage is counted and its message kept; raises
+    `RunFailed` when the model failed."""
+    ledger, agent = strand.ledger, strand.agent
+    ask = await _build_ask(strand, tools)
+    strand.iterations += 1
+    ledger.turns += 1
+    try:
+        reply = await agent.model.reply(ask, Voice(strand))
+    except ModelError as exc:
+        raise RunFailed(Failure(exc.kind, str(exc), exc.retry_after)) from exc
+    ledger.usage += reply.usage
+    message = reply.message
+    if reply.finish == "content_filter" and message.calls:
+        message = msgspec.structs.replace(message, calls=())
+    _keep(strand, msgspec.structs.replace(message, agent=agent.name), reply.finish)
+    await strand.tell(ModelReplied(reply.model, reply.usage))
+    return msgspec.structs.replace(reply, message=message)
+
+
+async def _build_ask(strand: Strand, tools: Gathered) -> Ask:
+    request, agent = strand.ledger.request, strand.agent
+    if strand.session_context is None:
+        strand.session_context = await _hook_context(strand, "session_start")
+    contexts = (strand.session_context, await _hook_context(strand, "turn_start"))
+    blocks = prompt.system_blocks(
+        agent, strand.ledger.team.agents, tools.merged.instructions, contexts
+    )
+    history = prompt.clean_history(strand.messages, agent.limits)
+    overrides = request.overrides if strand.is_entry else None
+    first = strand.ledger.turns == 0
+    return Ask(
+        messages=(*blocks, *history),
+        tools=tools.list,
+        choice=overrides.choice if overrides and first else AUTO,
+        sampling=overrides.sampling if overrides else NO_SAMPLING,
+        format=agent.format or (overrides.format if overrides else None),
+        deadline=request.deadline,
+    )
+
+
+async def _hook_context(strand: Strand, event: HookEvent) -> str:
+    hooks = strand.agent.hooks
+    if not hooks.has(event):
+        return ""
+    ledger = strand.ledger
+    verdict = await hooks.fire(
+        event, HookInput(event, strand.agent.name, ledger.team.working_dir, ledger.request.id)
+    )
+    if verdict.block is not None:
+        raise RunFailed(Failure("hook_blocked", verdict.block))
+    return verdict.context
+
+
+def _keep(strand: Strand, message: AssistantMessage, finish: Finish) -> None:
+    strand.finish = finish
+    if message.text.strip() or message.calls or message.opaque:
+        strand.messages.append(message)
+    if message.text:
+        strand.texts.append(message.text)
+    if message.reasoning:
+        strand.reasonings.append(message.reasoning)
+
+
+async def say(strand: Strand, text: str) -> None:
+    """Words of the runtime itself, as the agent's answer: heard by the client and kept in the
+    conversation."""
+    await Voice(strand)((TextDelta(text),))
+    _keep(strand, AssistantMessage(text, agent=strand.agent.name), strand.finish)

@@ -1,0 +1,1 @@
+"""From HTTP to a run and back."""

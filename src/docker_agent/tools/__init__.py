@@ -1,0 +1,1 @@
+"""Tools: one port, one file per toolset."""

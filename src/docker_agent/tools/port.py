@@ -1,0 +1,122 @@
+"""What a toolset is to the rest of the house: a listing, and calls that answer with text."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from docker_agent.messages import JSON, ToolList, ToolResult
+
+Scope = Literal["team", "conversation", "caller", "run"]
+"""Who shares a toolset's state (runtime.md §1.3). State of every scope but `team` lives in the
+`Draft` or under the caller's name, never in the toolset object, which all users share."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a toolset stands; `reason` is a sentence when it is not ready."""
+
+    state: Literal["starting", "ready", "degraded", "failed"] = "ready"
+    reason: str = ""
+
+
+READY = Status()
+
+
+class Draft:
+    """Toolset state while a run goes on: reads what the last turn kept, writes what this turn will
+    keep.
+
+    The runtime keeps `entries()` with the turn when the run succeeds and drops it otherwise, so a
+    failed turn advances no toolset. Keys are toolset names and what they need (`todo/root`), values
+    are the toolset's own bytes.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Mapping[str, bytes] | None = None) -> None:
+        self._entries = dict(entries) if entries else {}
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under `key`; None when there are none."""
+        return self._entries.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set the bytes under `key`."""
+        self._entries[key] = value
+
+    def entries(self) -> dict[str, bytes]:
+        """A copy of everything."""
+        return dict(self._entries)
+
+
+class Around(msgspec.Struct, frozen=True):
+    """Who a listing is for. `caller` is the name behind the key (empty: no key), `headers` those
+    the agent file names."""
+
+    agent: str
+    caller: str
+    conversation_id: str | None
+    headers: Mapping[str, str]
+    state: Draft
+
+
+Progress = Callable[[str], Awaitable[None]]
+Spawn = Callable[[Coroutine[object, object, None]], None]
+
+
+class CallContext(msgspec.Struct, frozen=True):
+    """Around a call: who asks, the state it may read and write, how long it has, and what it may
+    start.
+
+    `progress` shows text so far; `remaining()` is the seconds until the request's deadline
+    (infinite without one); `spawn` starts work that the run waits for or cancels when it ends.
+    `call_id` is the model's id of this call.
+    """
+
+    agent: str
+    caller: str
+    conversation_id: str | None
+    headers: Mapping[str, str]
+    state: Draft
+    call_id: str
+    progress: Progress
+    remaining: Callable[[], float]
+    spawn: Spawn
+
+
+class Toolset(Protocol):
+    """A set of tools. One object serves all runs at once; what belongs to one user is in the
+    context it is given."""
+
+    @property
+    def name(self) -> str:
+        """What messages to people call it (`filesystem`, an MCP server's name)."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """Who shares its state."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """How it stands now; cheap."""
+        ...
+
+    async def tools(self, around: Around) -> ToolList:
+        """The tools there are now. Returns the same object until something changed.
+
+        Raises `ToolError` when the listing failed: the run goes on without this toolset.
+        """
+        ...
+
+    async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
+        """Run one tool of the listing. `arguments` is what the model wrote, already known to be a
+        JSON object.
+
+        Raises `ToolError` with a text the model can act on. Cancellation stops the work and
+        everything it started.
+        """
+        ...
