@@ -1,0 +1,141 @@
+"""What a provider's refusal means: status, headers and body become one `ModelError`. Pure.
+
+Source: runtime.md §4.2, §4.3 and appendix B, chat-server.md §4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from docker_agent.errors import Kind, ModelError
+from docker_agent.messages import JSON
+
+RETRYABLE_STATUSES = frozenset({408, 500, 502, 503, 504, 529})
+MAX_MESSAGE = 500
+"""Characters of a provider's own message that are passed on."""
+
+_OVERFLOW_CODES = ("context_length_exceeded", "exceed_context_size_error", "request_too_large")
+_OVERFLOW = (
+    "prompt is too long",
+    "prompt too long",
+    "maximum context length",
+    "context length exceeded",
+    "context_length_exceeded",
+    "input is too long",
+    "input token count",
+    "exceeds the context window",
+    "exceeds the available context size",
+    "reduce the length of the messages",
+    "exceeded model token limit",
+    "context window exceeds limit",
+    "model_context_window_exceeded",
+    "max_tokens must be greater than",
+    "maximum number of tokens",
+    "content length exceeds",
+    "exceeds the model's max token",
+    "token limit",
+    "reduce your prompt",
+    "request_too_large",
+    "request too large",
+    "payload too large",
+    "request entity too large",
+    "image exceeds",
+    "image dimensions exceed",
+    "pdf pages",
+)
+_ADDRESS = re.compile(r"https?://\S+")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A provider's error body, as far as it could be read."""
+
+    message: str = ""
+    code: str = ""
+
+
+def problem_of(body: JSON) -> Problem:
+    """The message and code in a decoded error body, wherever providers put them."""
+    if isinstance(body, list) and body:
+        body = cast(list[JSON], body)[0]
+    if isinstance(body, str):
+        return Problem(body)
+    if not isinstance(body, dict):
+        return Problem()
+    fields = cast(dict[str, JSON], body)
+    inner = fields.get("error", fields)
+    if isinstance(inner, str):
+        return Problem(inner)
+    if not isinstance(inner, dict):
+        return Problem()
+    named = cast(dict[str, JSON], inner)
+    message = named.get("message") or fields.get("message") or fields.get("detail") or ""
+    code = named.get("code") or named.get("type") or named.get("status") or ""
+    return Problem(message if isinstance(message, str) else "", str(code))
+
+
+def refused(
+    model: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]
+) -> ModelError:
+    """The error behind an HTTP status of 300 or more; `secrets` are blotted out of its text."""
+    try:
+        problem = problem_of(msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError):
+        problem = Problem()
+    return error_of(model, status, problem, secrets, retry_after=_retry_after(headers))
+
+
+def error_of(
+    model: str,
+    status: int,
+    problem: Problem,
+    secrets: Sequence[str],
+    *,
+    retry_after: float | None = None,
+) -> ModelError:
+    """The error behind a problem; `status` is 0 when it came inside a stream."""
+    kind = _kind(status, problem)
+    detail = clean(problem.message, secrets)
+    where = f"HTTP {status}" if status else "error in the stream"
+    text = f"model {model} failed ({where})" + (f": {detail}" if detail else "")
+    transient = status in RETRYABLE_STATUSES or (status == 0 and _sounds_transient(problem))
+    return ModelError(kind, text, transient=transient, retry_after=retry_after)
+
+
+def clean(text: str, secrets: Sequence[str]) -> str:
+    """A provider's words for a client: one line, bounded, without addresses or our keys."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    text = _ADDRESS.sub("(address)", " ".join(text.split()))
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
+
+
+def _kind(status: int, problem: Problem) -> Kind:
+    said = problem.message.lower()
+    if problem.code in _OVERFLOW_CODES or status == 413:
+        return "context_length_exceeded"
+    if status in (0, 400, 422) and any(pattern in said for pattern in _OVERFLOW):
+        return "context_length_exceeded"
+    if status == 429 or problem.code in ("rate_limit_exceeded", "rate_limit_error"):
+        return "model_rate_limited"
+    return "model_error"
+
+
+def _sounds_transient(problem: Problem) -> bool:
+    words = f"{problem.code} {problem.message}".lower()
+    return any(word in words for word in ("overloaded", "server_error", "internal", "unavailable"))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < 86_400:
+            return seconds
+    return None

@@ -1,0 +1,285 @@
+"""The one HTTP client of the models: POST a body, read the answer as it comes.
+
+A narrow port over our own connections, which measured at a third of aiohttp's cost per request;
+behind a proxy aiohttp does the work (docs/explanation/the-road-of-a-token.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import urllib.request
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
+from urllib.parse import SplitResult, urlsplit
+
+import aiohappyeyeballs
+
+from docker_agent import __version__
+from docker_agent.models.connection import Connection
+from docker_agent.models.errors import HttpError
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds to reach a provider, TLS included."""
+
+IDLE_TIMEOUT = 300.0
+"""Seconds without a byte from a provider before its stream counts as stalled (runtime.md §3.8)."""
+
+KEPT_IDLE = 60.0
+"""Seconds an unused connection is kept."""
+
+HAPPY_EYEBALLS_DELAY = 0.25
+"""Seconds before the next address of a host is tried beside the first (RFC 8305)."""
+
+USER_AGENT = f"docker-agent-python/{__version__}"
+
+
+class Response(Protocol):
+    """An answer whose head has arrived."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers; names in lower case."""
+        ...
+
+    async def read(self) -> bytes:
+        """All bytes that have arrived since the last read, at least one; empty at the end.
+
+        Raises `HttpError` when the connection broke before the end.
+        """
+        ...
+
+
+class Http(Protocol):
+    """Sends requests; one per process, shared by all models."""
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AbstractAsyncContextManager[Response]:
+        """POST `body`. Leaving the context before the end was read closes the connection.
+
+        Raises `HttpError` when no answer came. Redirects are not followed.
+        """
+        ...
+
+
+@asynccontextmanager
+async def open_http() -> AsyncGenerator[Http]:
+    """A client with as many connections as there are requests; the environment's proxies count."""
+    async with AsyncExitStack() as stack:
+        client = HttpClient(stack)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+class _Host:
+    """Where requests to one scheme, host and port go, and the connections that wait for more."""
+
+    def __init__(self, parts: SplitResult) -> None:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise HttpError("the address is not an http(s) URL", transient=False)
+        self.name = parts.hostname
+        try:
+            port = parts.port
+        except ValueError as exc:
+            raise HttpError("the address has no valid port", transient=False) from exc
+        self.port = port or (443 if parts.scheme == "https" else 80)
+        self.tls = parts.scheme == "https"
+        self.header = parts.netloc.rpartition("@")[2]
+        self.idle: list[Connection] = []
+        self.proxied = _has_proxy(parts.scheme, parts.hostname)
+
+
+class _Target:
+    """A URL, split once."""
+
+    def __init__(self, host: _Host, parts: SplitResult) -> None:
+        self.host = host
+        path = parts.path or "/"
+        self.path = f"{path}?{parts.query}" if parts.query else path
+
+
+class HttpClient:
+    """`Http` over connections of our own, and aiohttp where a proxy stands between."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._loop = asyncio.get_running_loop()
+        self._targets: dict[str, _Target] = {}
+        self._hosts: dict[tuple[str, str], _Host] = {}
+        self._open: set[Connection] = set()
+        self._tls: ssl.SSLContext | None = None
+        self._by_proxy: Http | None = None
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AbstractAsyncContextManager[Response]:
+        target = self._targets.get(url) or self._target(url)
+        if target.host.proxied:
+            return self._through_proxy(url, headers, body)
+        return _Exchange(self, target, headers, body)
+
+    def close(self) -> None:
+        """Drop every connection."""
+        for connection in list(self._open):
+            connection.close()
+
+    def _target(self, url: str) -> _Target:
+        parts = urlsplit(url)
+        host = self._hosts.get((parts.scheme, parts.netloc))
+        if host is None:
+            host = self._hosts[parts.scheme, parts.netloc] = _Host(parts)
+        target = self._targets[url] = _Target(host, parts)
+        return target
+
+    @asynccontextmanager
+    async def _through_proxy(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncGenerator[Response]:
+        if self._by_proxy is None:
+            from docker_agent.models.proxied import open_proxied
+
+            self._by_proxy = await self._stack.enter_async_context(
+                open_proxied(CONNECT_TIMEOUT, IDLE_TIMEOUT)
+            )
+        async with self._by_proxy.post(url, headers, body) as response:
+            yield response
+
+    def reuse(self, host: _Host) -> Connection | None:
+        """A connection that waits for a request; those that waited too long are dropped."""
+        oldest = self._loop.time() - KEPT_IDLE
+        while host.idle:
+            connection = host.idle.pop()
+            if connection.is_open and connection.idle_since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    def release(self, host: _Host, connection: Connection) -> None:
+        """Keep a connection for the next request, or drop it when it cannot carry one."""
+        if not (connection.at_end() and connection.reusable and connection.is_open):
+            connection.close()
+            return
+        connection.rest()
+        host.idle.append(connection)
+        if host.idle[0].idle_since < connection.idle_since - KEPT_IDLE:
+            host.idle.pop(0).close()
+
+    async def connect(self, host: _Host) -> Connection:
+        """A new connection. Raises `HttpError`."""
+
+        def lost(connection: Connection) -> None:
+            self._open.discard(connection)
+            if connection in host.idle:
+                host.idle.remove(connection)
+
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                addresses = await self._loop.getaddrinfo(
+                    host.name, host.port, type=socket.SOCK_STREAM
+                )
+                found = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType] - untyped addresses
+                    addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY, loop=self._loop
+                )
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop, IDLE_TIMEOUT, lost),
+                    sock=found,
+                    ssl=await self._tls_context() if host.tls else None,
+                    server_hostname=host.name if host.tls else None,
+                )
+        except TimeoutError as exc:
+            raise HttpError("could not connect in time", transient=True) from exc
+        except ssl.SSLError as exc:
+            raise HttpError("the TLS connection could not be made", transient=False) from exc
+        except OSError as exc:
+            raise HttpError(_reason(exc), transient=True) from exc
+        self._open.add(connection)
+        return connection
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return self._tls
+
+
+class _Exchange:
+    """One request and its answer, as a context."""
+
+    __slots__ = ("_body", "_client", "_connection", "_headers", "_target")
+
+    def __init__(
+        self, client: HttpClient, target: _Target, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._headers = headers
+        self._body = body
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Response:
+        host = self._target.host
+        head = _head(self._target, self._headers, len(self._body))
+        connection = self._client.reuse(host)
+        if connection is not None:
+            try:
+                return await self._send(connection, head)
+            except HttpError as exc:
+                # The peer closed a kept connection while our request was on its way: no byte of an
+                # answer came, so it has not been read, and a new connection may carry it.
+                if connection.answered or exc.stalled:
+                    raise
+        return await self._send(await self._client.connect(host), head)
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._connection is not None:
+            self._client.release(self._target.host, self._connection)
+
+    async def _send(self, connection: Connection, head: bytes) -> Response:
+        try:
+            await connection.send(head, self._body)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+
+def _head(target: _Target, headers: Mapping[str, str], length: int) -> bytes:
+    lines = [f"POST {target.path} HTTP/1.1", f"Host: {target.host.header}"]
+    for name, value in headers.items():
+        if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
+            raise HttpError(f"the header {name!r} holds a line break", transient=False)
+        lines.append(f"{name}: {value}")
+    lines.append(
+        f"User-Agent: {USER_AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    )
+    try:
+        return "\r\n".join(lines).encode("latin-1")
+    except UnicodeEncodeError as exc:
+        raise HttpError("a header holds characters HTTP cannot carry", transient=False) from exc
+
+
+def _has_proxy(scheme: str, host: str) -> bool:
+    proxies = urllib.request.getproxies()
+    if not (proxies.get(scheme) or proxies.get("all")):
+        return False
+    return not urllib.request.proxy_bypass(host)
+
+
+def _reason(exc: OSError) -> str:
+    if isinstance(exc, ConnectionRefusedError):
+        return "the connection was refused"
+    if type(exc).__name__ == "gaierror":
+        return "the host name was not found"
+    return "the host is unreachable"

@@ -1,0 +1,392 @@
+"""OpenAI's Chat Completions, and everyone who speaks it: POST, decode the stream, return the whole.
+
+Wire: https://platform.openai.com/docs/api-reference/chat. Read generously: servers differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping
+
+import msgspec
+
+from docker_agent.errors import ModelError
+from docker_agent.events import Delta, EmitDeltas, ReasoningDelta, TextDelta
+from docker_agent.messages import (
+    JSON,
+    NO_SAMPLING,
+    NO_USAGE,
+    AssistantMessage,
+    Finish,
+    Sampling,
+    ToolCall,
+    Usage,
+)
+from docker_agent.models.errors import HttpError
+from docker_agent.models.failures import error_of, problem_of, refused
+from docker_agent.models.http import Http, Response
+from docker_agent.models.openai_messages import (
+    OutputField,
+    choice_field,
+    format_field,
+    openai_messages,
+    openai_tools,
+    sampling_fields,
+)
+from docker_agent.models.port import Ask, ModelCard, Reply
+from docker_agent.models.sse import EventReader, EventTooLarge
+from docker_agent.models.text_calls import TextCalls, TextCallsMode
+
+MAX_ERROR_BODY = 64 * 1024
+"""Bytes of an error's body that are read."""
+
+END_TIMEOUT = 1.0
+"""Seconds a server has to end the body after `[DONE]`."""
+
+_DONE = b"[DONE]"
+
+
+class ChatSettings(msgspec.Struct, frozen=True):
+    """How one model is reached and asked.
+
+    `url` ends in `/chat/completions`; `headers` hold the key; `secrets` are the texts no message
+    may show. `output_field` is the name of the output cap, `extra` goes into every body as it is,
+    `merge` joins neighbouring system and user messages, `text_calls` says which calls written as
+    text are recognised.
+    """
+
+    url: str
+    model: str
+    headers: Mapping[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    sampling: Sampling = NO_SAMPLING
+    output_field: OutputField = "max_tokens"
+    extra: Mapping[str, JSON] = {}
+    merge: bool = False
+    track_usage: bool = True
+    text_calls: TextCallsMode = "tags"
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: JSON = None
+
+
+class _CallPiece(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: JSON = None
+    refusal: str | None = None
+    tool_calls: list[_CallPiece] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    model: str | None = None
+    error: JSON = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+_FINISHES: Mapping[str, Finish] = {
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+}
+
+
+class OpenAIChat:
+    """A `Model` behind a Chat Completions endpoint."""
+
+    def __init__(self, http: Http, settings: ChatSettings, card: ModelCard) -> None:
+        self._http = http
+        self._settings = settings
+        self._headers = {"Content-Type": "application/json", **settings.headers}
+        self._fixed: dict[str, JSON] = {"model": settings.model, "stream": True, **settings.extra}
+        if settings.track_usage:
+            self._fixed["stream_options"] = {"include_usage": True}
+        self.card = card
+
+    async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
+        answer = _Answer(self.card.name, ask, self._settings)
+        try:
+            async with self._http.post(
+                self._settings.url, self._headers, self._body(ask)
+            ) as response:
+                if response.status >= 300:
+                    await self._refuse(response)
+                await answer.read(response, emit)
+            return answer.reply()
+        except HttpError as exc:
+            text = f"model {self.card.name} failed: {exc}"
+            if exc.stalled:
+                text = f"model stream stalled: {exc} ({self.card.name})"
+            raise ModelError(
+                "model_error", text, transient=exc.transient, emitted=answer.emitted
+            ) from exc
+
+    def _body(self, ask: Ask) -> bytes:
+        settings = self._settings
+        body = {
+            **self._fixed,
+            "messages": openai_messages(ask.messages, merge=settings.merge),
+            **sampling_fields(
+                settings.sampling,
+                ask.sampling,
+                output_field=settings.output_field,
+                tools=bool(ask.tools),
+            ),
+        }
+        if ask.tools:
+            body["tools"] = msgspec.Raw(ask.tools.wire(openai_tools))
+            body["tool_choice"] = choice_field(ask.choice)
+        if ask.format:
+            body["response_format"] = format_field(ask.format)
+        return msgspec.json.encode(body)
+
+    async def _refuse(self, response: Response) -> None:
+        body = bytearray()
+        while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
+            body += piece
+        settings = self._settings
+        raise refused(
+            self.card.name, response.status, response.headers, bytes(body), settings.secrets
+        )
+
+
+class _Call:
+    """A tool call while its pieces arrive."""
+
+    __slots__ = ("arguments", "id", "index", "name")
+
+    def __init__(self, index: int | None, id: str | None) -> None:
+        self.index = index
+        self.id = id
+        self.name = ""
+        self.arguments = ""
+
+
+class _Answer:
+    """One reply while it arrives: what was shown so far, and all that must not be lost."""
+
+    __slots__ = (
+        "_calls",
+        "_done",
+        "_error",
+        "_finish",
+        "_gate",
+        "_model",
+        "_name",
+        "_reasoning",
+        "_secrets",
+        "_text",
+        "_usage",
+        "emitted",
+    )
+
+    def __init__(self, name: str, ask: Ask, settings: ChatSettings) -> None:
+        self.emitted = False
+        self._done = False
+        self._error: ModelError | None = None
+        self._name = name
+        self._secrets = settings.secrets
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: list[_Call] = []
+        self._finish: str | None = None
+        self._usage: _Usage | None = None
+        self._model = ""
+        self._gate = TextCalls(ask.tools.by_name, settings.text_calls) if ask.tools else None
+
+    async def read(self, response: Response, emit: EmitDeltas) -> None:
+        """Read to the end, emitting what each read brought as one batch."""
+        if response.headers.get("content-type", "").startswith("application/json"):
+            await self._read_whole(response, emit)
+            return
+        reader = EventReader()
+        try:
+            while piece := await response.read():
+                await self._show(self._take(reader.feed(piece)), emit)
+                if self._done:
+                    await _await_end(response)
+                    break
+            await self._show([*self._take(reader.finish()), *self._rest()], emit)
+        except EventTooLarge as exc:
+            raise self._broken("it sent an event without end") from exc
+
+    async def _read_whole(self, response: Response, emit: EmitDeltas) -> None:
+        """A server that does not stream sends one completion; it reads like one large chunk."""
+        body = bytearray()
+        while piece := await response.read():
+            body += piece
+        await self._show([*self._take([bytes(body)]), *self._rest()], emit)
+
+    async def _show(self, deltas: list[Delta], emit: EmitDeltas) -> None:
+        if deltas:
+            self.emitted = True
+            await emit(tuple(deltas))
+        if self._error is not None:
+            self._error.emitted = self.emitted
+            raise self._error
+
+    def _take(self, payloads: list[bytes]) -> list[Delta]:
+        """The deltas in these events, up to the first that is an error: that one is raised after
+        what came before it was shown.
+        """
+        deltas: list[Delta] = []
+        for payload in payloads:
+            if payload == _DONE:
+                self._done = True
+                break
+            try:
+                chunk = _decode(payload)
+            except (msgspec.DecodeError, RecursionError):
+                self._error = self._broken("it sent a malformed event")
+                break
+            if chunk.error is not None:
+                problem = problem_of({"error": chunk.error})
+                self._error = error_of(self._name, 0, problem, self._secrets)
+                break
+            if chunk.usage is not None:
+                self._usage = chunk.usage
+            if chunk.choices:
+                self._take_choice(chunk.choices[0], deltas)
+                if not self._model and chunk.model:
+                    self._model = chunk.model
+        return deltas
+
+    def _take_choice(self, choice: _Choice, deltas: list[Delta]) -> None:
+        delta = choice.delta or choice.message
+        if delta is not None:
+            thought = delta.reasoning_content or delta.reasoning
+            if thought and isinstance(thought, str):
+                self._reasoning.append(thought)
+                deltas.append(ReasoningDelta(thought))
+            if delta.content:
+                self._take_text(delta.content, deltas)
+            if delta.refusal:
+                self._finish = "refusal"
+                self._take_text(delta.refusal, deltas)
+            if delta.tool_calls:
+                for piece in delta.tool_calls:
+                    self._take_call(piece)
+        if choice.finish_reason and self._finish != "refusal":
+            self._finish = choice.finish_reason
+
+    def _take_text(self, text: str, deltas: list[Delta]) -> None:
+        if self._gate is not None:
+            text = self._gate.feed(text)
+            if not text:
+                return
+        self._text.append(text)
+        deltas.append(TextDelta(text))
+
+    def _rest(self) -> list[Delta]:
+        """What the gate held back, once it is known to be no call."""
+        if self._gate is None:
+            return []
+        rest, calls = self._gate.finish()
+        for written in calls:
+            call = _Call(None, None)
+            call.name, call.arguments = written.name, written.arguments
+            self._calls.append(call)
+        if not rest:
+            return []
+        self._text.append(rest)
+        return [TextDelta(rest)]
+
+    def _take_call(self, piece: _CallPiece) -> None:
+        call = self._slot(piece)
+        if piece.id:
+            call.id = piece.id
+        function = piece.function
+        if function is None:
+            return
+        if function.name:
+            call.name = function.name
+        if isinstance(function.arguments, str):
+            call.arguments += function.arguments
+        elif function.arguments is not None:
+            call.arguments = msgspec.json.encode(function.arguments).decode()
+
+    def _slot(self, piece: _CallPiece) -> _Call:
+        """The call a piece belongs to: by id, then by index; some servers leave out one of them."""
+        for call in reversed(self._calls):
+            if piece.id and call.id:
+                if call.id == piece.id:
+                    return call
+            elif piece.index is None or call.index == piece.index:
+                return call
+        call = _Call(piece.index, piece.id)
+        self._calls.append(call)
+        return call
+
+    def reply(self) -> Reply:
+        """The whole, after the last read. Raises `ModelError` when the stream ended too early."""
+        text = "".join(self._text)
+        calls = tuple(
+            ToolCall(call.id or f"call_{random.getrandbits(96):024x}", call.name, call.arguments)
+            for call in self._calls
+            if call.name
+        )
+        if self._finish is None and not text and not calls and not self._reasoning:
+            raise self._broken("the stream ended before an answer", transient=True)
+        finish = _FINISHES.get(self._finish or "", "stop")
+        if calls and finish == "stop":
+            finish = "tool_calls"
+        message = AssistantMessage(text, "".join(self._reasoning), calls)
+        return Reply(message, finish, _usage(self._usage), self._model or self._name)
+
+    def _broken(self, what: str, *, transient: bool = False) -> ModelError:
+        text = f"model {self._name} failed: {what}"
+        return ModelError("model_error", text, transient=transient, emitted=self.emitted)
+
+
+async def _await_end(response: Response) -> None:
+    """Read past `[DONE]`, so that the connection can be used again; not for long."""
+    with contextlib.suppress(TimeoutError, HttpError):
+        async with asyncio.timeout(END_TIMEOUT):
+            while await response.read():
+                pass
+
+
+def _usage(usage: _Usage | None) -> Usage:
+    if usage is None:
+        return NO_USAGE
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        prompt=usage.prompt_tokens or 0,
+        completion=usage.completion_tokens or 0,
+        cached=(prompt.cached_tokens or 0) if prompt else 0,
+        reasoning=(completion.reasoning_tokens or 0) if completion else 0,
+    )

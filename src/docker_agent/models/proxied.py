@@ -1,0 +1,107 @@
+"""`Http` through the environment's proxies, over aiohttp; imported when there is one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from docker_agent.models.errors import HttpError
+
+if TYPE_CHECKING:
+    from docker_agent.models.http import Response
+
+
+@asynccontextmanager
+async def open_proxied(connect_timeout: float, idle_timeout: float) -> AsyncGenerator[Proxied]:
+    """A client with as many connections as there are requests; times are seconds."""
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=connect_timeout, sock_read=idle_timeout
+        ),
+        trust_env=True,
+        headers={"Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+    async with session:
+        yield Proxied(session)
+
+
+class Proxied:
+    """`Http` over one aiohttp session."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AbstractAsyncContextManager[Response]:
+        return _Post(self._session, url, headers, body)
+
+
+class _Post:
+    """One exchange, as a context."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        self._request = session.request(
+            "POST", url, data=body, headers=headers, allow_redirects=False
+        )
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> Response:
+        try:
+            self._response = await self._request
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise _failed(exc) from exc
+        return _Answer(self._response)
+
+    async def __aexit__(self, *exc: object) -> None:
+        response = self._response
+        if response is None:
+            return
+        if response.content.at_eof():
+            response.release()
+        else:
+            response.close()
+
+
+class _Answer:
+    """A `Response` over aiohttp's."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
+        self._read = response.content.readany
+
+    async def read(self) -> bytes:
+        try:
+            return await self._read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise _failed(exc) from exc
+
+
+def _failed(exc: Exception) -> HttpError:
+    match exc:
+        case aiohttp.ConnectionTimeoutError():
+            return HttpError("could not connect in time", transient=True)
+        case TimeoutError():
+            return HttpError("no data received from upstream", transient=False, stalled=True)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return HttpError("the TLS connection could not be made", transient=False)
+        case aiohttp.ClientHttpProxyError():
+            return HttpError(f"the proxy refused the connection ({exc.status})", transient=False)
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return HttpError("the connection broke before the answer was complete", transient=True)
+        case aiohttp.ClientConnectorError():
+            return HttpError(
+                "the connection was refused or the host is unreachable", transient=True
+            )
+        case aiohttp.InvalidURL():
+            return HttpError("the address is not a valid URL", transient=False)
+        case _:
+            return HttpError("the connection failed", transient=True)
