@@ -1,0 +1,136 @@
+"""The ASGI application: one visible list of routes, one visible order of checks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from docker_agent.errors import RequestError
+from docker_agent.runtime.agent import Teams
+from docker_agent.server.auth import Keys, check_host, check_origin
+from docker_agent.server.body import ClientLeft, check_length
+from docker_agent.server.errors import from_request_error
+from docker_agent.server.exchange import Exchange
+from docker_agent.server.paths import canonical
+from docker_agent.server.routes.completions import complete
+from docker_agent.server.routes.health import health, ready
+from docker_agent.server.routes.models import list_models, retrieve_model
+from docker_agent.server.routes.openapi import openapi
+from docker_agent.server.settings import ServerSettings
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+_EXCHANGE = "docker_agent.exchange"
+_KNOWN = "the endpoints here are /v1/chat/completions, /v1/models, /openapi.json, /health, /ready"
+
+
+class Endpoint:
+    """What one path does per method; `HEAD` goes wherever `GET` does."""
+
+    def __init__(self, **methods: Handler) -> None:
+        self._methods = methods
+        names = [*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]
+        self._allow = ", ".join(sorted(names)).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope[_EXCHANGE]
+        method = exchange.method
+        handler = self._methods.get("GET" if method == "HEAD" else method)
+        if handler is not None:
+            await handler(exchange)
+        elif method == "OPTIONS":
+            await exchange.respond(204, b"", [(b"allow", self._allow)])
+        else:
+            error = from_request_error(
+                RequestError(
+                    "method_not_allowed",
+                    f"{method} is not allowed here; {self._allow.decode()} are.",
+                )
+            )
+            error.headers.append((b"allow", self._allow))
+            await exchange.fail(error)
+
+
+ROUTES: Mapping[str, Endpoint] = {
+    "/v1/chat/completions": Endpoint(POST=complete),
+    "/v1/models": Endpoint(GET=list_models),
+    "/v1/models/{id:path}": Endpoint(GET=retrieve_model),
+    "/openapi.json": Endpoint(GET=openapi),
+    "/health": Endpoint(GET=health),
+    "/ready": Endpoint(GET=ready),
+}
+OPEN_PATHS = frozenset({"/openapi.json", "/health", "/ready"})
+"""What needs no key."""
+
+
+def build_app(teams: Teams, settings: ServerSettings) -> ASGIApp:
+    """The server as an ASGI application, to be served or mounted in another one.
+
+    `teams` must stay open while the application is used.
+    """
+    routes: list[BaseRoute] = [Route(path, endpoint) for path, endpoint in ROUTES.items()]
+    return App(Router(routes, default=_no_route, redirect_slashes=False), teams, settings)
+
+
+class App:
+    """The way in: request id, size, host, origin, key, route; and the outermost edge for errors."""
+
+    def __init__(self, router: Router, teams: Teams, settings: ServerSettings) -> None:
+        self._router = router
+        self._teams = teams
+        self._settings = settings
+        self._keys = Keys(settings.api_keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, self._teams, self._settings)
+        scope[_EXCHANGE] = exchange
+        try:
+            self._admit(exchange)
+            await self._router(scope, receive, send)
+        except RequestError as exc:
+            await exchange.fail(exc)
+        except ClientLeft:
+            exchange.finished = True
+        except Exception:
+            log.exception("request %s failed", exchange.request_id)
+            await self._apologize(exchange)
+
+    def _admit(self, exchange: Exchange) -> None:
+        settings, scope = self._settings, exchange.scope
+        scope["path"] = canonical(scope["path"])
+        check_length(exchange)
+        if not settings.api_keys:
+            check_host(exchange.headers, settings)
+            check_origin(scope["path"], exchange.headers)
+        try:
+            exchange.caller = self._keys.caller(exchange.headers)
+        except RequestError:
+            if scope["path"] not in OPEN_PATHS:
+                raise
+
+    async def _apologize(self, exchange: Exchange) -> None:
+        """An error of ours: the client learns that, and the id under which the log tells more."""
+        if exchange.head_sent:
+            exchange.abort()
+            return
+        text = f"Something went wrong here; the server's log knows more of {exchange.request_id}."
+        await exchange.fail(RequestError("internal_error", text))
+
+
+async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
+    exchange: Exchange = scope[_EXCHANGE]
+    path = scope["path"]
+    hint = ""
+    if path.startswith("/v1/responses"):
+        hint = " The Responses API is not served: set the client to Chat Completions."
+    raise RequestError(
+        "not_found", f"There is nothing at {exchange.method} {path}; {_KNOWN}.{hint}"
+    )

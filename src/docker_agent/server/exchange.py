@@ -1,0 +1,131 @@
+"""One HTTP request and its answer: what the stops of a request hand on to each other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from starlette.types import Message, Receive, Scope, Send
+
+from docker_agent.errors import RequestError
+from docker_agent.runtime.agent import Teams
+from docker_agent.server.errors import HttpError, from_request_error
+from docker_agent.server.settings import ServerSettings
+
+ABORT = "docker_agent.abort"
+"""Where the server's protocol leaves `transport.abort` in the scope's state."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_JSON = (b"content-type", b"application/json")
+_MAX_REQUEST_ID = 128
+
+
+class Exchange:
+    """A request with its headers read once, and the only way to answer it.
+
+    `finished` is true from the moment the last write begins: a disconnect seen after that is no
+    news.
+    """
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "caller",
+        "finished",
+        "head_sent",
+        "headers",
+        "request_id",
+        "scope",
+        "settings",
+        "started",
+        "teams",
+    )
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, teams: Teams, settings: ServerSettings
+    ) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.teams = teams
+        self.settings = settings
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = _request_id(self.headers.get(b"x-request-id"))
+        self.caller = ""
+        self.started = time.monotonic()
+        self.finished = False
+        self.head_sent = False
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.scope["method"]
+
+    def header(self, name: bytes) -> str:
+        """A request header, name in lower case; empty when absent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def receive(self) -> Message:
+        """The next ASGI message."""
+        return await self._receive()
+
+    async def left(self) -> None:
+        """Returns when the client has gone, or when the answer is complete."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the head, with the headers that every answer has."""
+        self.head_sent = True
+        own: list[tuple[bytes, bytes]] = [
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            *headers,
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": own})
+
+    async def write(self, body: bytes, *, more: bool) -> None:
+        """Send a piece of the body; waits while the client is slow to take it.
+
+        The last piece is waited for no longer than a request may take; then the client is cut off.
+        """
+        message = {"type": "http.response.body", "body": body, "more_body": more}
+        if more:
+            await self._send(message)
+            return
+        self.finished = True
+        try:
+            async with asyncio.timeout(self.settings.request_timeout):
+                await self._send(message)
+        except TimeoutError:
+            self.abort()
+
+    async def respond(self, status: int, body: bytes, headers: Headers = (_JSON,)) -> None:
+        """Send a whole answer; `HEAD` gets its head alone."""
+        length = (b"content-length", str(len(body)).encode())
+        await self.start(status, (*headers, length))
+        await self.write(b"" if self.method == "HEAD" else body, more=False)
+
+    async def fail(self, error: RequestError | HttpError) -> None:
+        """Send an error as the whole answer."""
+        found = error if isinstance(error, HttpError) else from_request_error(error)
+        await self.respond(found.status, found.encoded(), (_JSON, *found.headers))
+
+    def abort(self) -> None:
+        """Drop the connection at once, with whatever the client has not taken."""
+        state = cast(dict[str, Any], self.scope.get("state") or {})
+        drop: Callable[[], None] | None = state.get(ABORT)
+        if drop is not None:
+            drop()
+
+
+def _request_id(given: bytes | None) -> str:
+    if given and len(given) <= _MAX_REQUEST_ID and given.isascii():
+        text = given.decode()
+        if text.isprintable() and " " not in text:
+            return text
+    return f"req_{random.getrandbits(96):024x}"

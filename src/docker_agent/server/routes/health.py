@@ -1,0 +1,25 @@
+"""`GET /health`: the process is up. `GET /ready`: the agents can work. Source: chat-server.md
+§2."""
+
+from __future__ import annotations
+
+import msgspec
+
+from docker_agent.errors import RequestError
+from docker_agent.server.exchange import Exchange
+
+
+async def health(exchange: Exchange) -> None:
+    """Always ok while the process answers."""
+    await exchange.respond(200, b'{"status":"ok"}')
+
+
+async def ready(exchange: Exchange) -> None:
+    """200 when nothing is starting or broken, else 503; what it is, only for those with the key."""
+    unready = exchange.teams.unready()
+    if not unready:
+        await exchange.respond(200, b'{"status":"ready"}')
+        return
+    trusted = exchange.caller or not exchange.settings.api_keys
+    detail = f": {msgspec.json.encode(unready).decode()}" if trusted else ""
+    raise RequestError("draining", f"The server is not ready{detail}.", code="not_ready")

@@ -1,0 +1,68 @@
+"""An ASGI application on a socket, with uvicorn: limits, shutdown, and a way to drop a
+connection."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from docker_agent.server.exchange import ABORT
+
+CONNECTION_IDLE = 75
+"""Seconds an idle connection is kept for the client's next request."""
+
+SHUTDOWN_TIMEOUT = 10
+"""Seconds running requests get to finish after SIGTERM or SIGINT."""
+
+LAST_WORDS = 2.0
+"""Seconds requests get, once cut, to say so to their clients and to end what they started."""
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which tells the application how to drop a connection that does not
+    drain."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state: dict[str, Any] = {**self.app_state, ABORT: transport.abort}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+async def serve(app: ASGIApp, bound: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Serve on `bound`, which is closed afterwards, until SIGINT or SIGTERM; `ready` is called
+    once."""
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=CONNECTION_IDLE,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+    )
+    server = _Server(config, ready)
+    try:
+        await server.serve(sockets=[bound])
+    finally:
+        if tasks := list(server.server_state.tasks):
+            await asyncio.wait(tasks, timeout=LAST_WORDS)
