@@ -110,6 +110,7 @@ def _context(strand: Strand, call: ToolCall) -> CallContext:
         await strand.tell(ToolProgress(call, text))
 
     return CallContext(
+        run=request.id,
         agent=strand.agent.name,
         caller=request.caller,
         conversation_id=request.conversation_id,

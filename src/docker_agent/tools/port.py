@@ -67,7 +67,7 @@ Spawn = Callable[[Coroutine[object, object, None]], None]
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """Around a call: who asks, the state it may read and write, how long it has, and what it may
+    """Around a call: the run's id, who asks, the state it may read and write, how long it has, and what it may
     start.
 
     `progress` shows text so far; `remaining()` is the seconds until the request's deadline
@@ -75,6 +75,7 @@ class CallContext(msgspec.Struct, frozen=True):
     `call_id` is the model's id of this call.
     """
 
+    run: str
     agent: str
     caller: str
     conversation_id: str | None

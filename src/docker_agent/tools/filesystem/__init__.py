@@ -1,0 +1,1 @@
+"""The filesystem toolset: read, edit, search, confined to what the file allows."""
