@@ -1,0 +1,142 @@
+// What the model says: answers in the shape of a real provider, baked once for each kind asked for.
+#define _GNU_SOURCE
+#include "answers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    MAX_BAKED = 64,            // kinds of answers in one run
+    ALL_IN_ONE_WRITE = 100000, // events per write from which on the tail joins the last write too
+    WORD_BYTES = 16,           // room for one word
+};
+
+typedef struct {
+    bool stream;
+    int events;
+    int per_write;
+    Baked *answer;
+} CacheRow;
+
+static CacheRow cache[MAX_BAKED];
+static int cached;
+
+// The headers and fields of a real provider, so that parsing costs what it costs in life.
+const char STREAM_HEAD[] =
+    "HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 20:00:00 GMT\r\n"
+    "Content-Type: text/event-stream; charset=utf-8\r\nConnection: keep-alive\r\n"
+    "openai-organization: org-x\r\nopenai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n"
+    "x-request-id: req_0123456789abcdef0123456789abcdef\r\n"
+    "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n";
+#define NAMES "\"id\":\"chatcmpl-CxYz0123456789abcdefghijklmnop\","
+#define MADE "\"created\":1763812345,\"model\":\"gpt-5-mini-2025-08-07\","
+static const char *const WORDS[8] = {" the",           " gateway", " streams", " a",
+                                     " \\\"token\\\"", " to",      "\\n",      "\xc3\xa9t\xc3\xa9"};
+
+static int put_event(char *out, const char *choices, const char *usage) {
+    char event[EVENT_BYTES];
+    int length = snprintf(event, sizeof event,
+                          "data: {" NAMES "\"object\":\"chat.completion.chunk\"," MADE
+                          "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_560af6e559\","
+                          "\"choices\":[%s],\"usage\":%s,\"obfuscation\":\"aB3dE5fG7h\"}\n\n",
+                          choices, usage);
+    return sprintf(out, "%x\r\n%s\r\n", length, event);
+}
+
+int put_first(char *out) {
+    return put_event(
+        out,
+        "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},"
+        "\"logprobs\":null,\"finish_reason\":null}",
+        "null");
+}
+
+int put_text(char *out, const char *text) {
+    char choice[256];
+    snprintf(
+        choice, sizeof choice,
+        "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}",
+        text);
+    return put_event(out, choice, "null");
+}
+
+// Finish, usage, [DONE], end of body.
+int put_tail(char *out, int events) {
+    char usage[512];
+    snprintf(usage, sizeof usage,
+             "{\"prompt_tokens\":25,\"completion_tokens\":%d,\"total_tokens\":%d,"
+             "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
+             "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0,"
+             "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
+             events, events + 25);
+    int length = put_event(
+        out, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", "null");
+    length += put_event(out + length, "", usage);
+    return length + sprintf(out + length, "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+}
+
+static void end_write(Baked *answer, int offset) { answer->cuts[answer->cut_count++] = offset; }
+
+static void bake_stream(Baked *answer, int events, int per_write) {
+    answer->bytes = malloc(HEAD_BYTES + (events + 8) * EVENT_BYTES);
+    int length = sprintf(answer->bytes, "%s", STREAM_HEAD);
+    length += put_first(answer->bytes + length);
+    int in_this_write = 1;
+    for (int i = 0; i < events; i++) {
+        if (in_this_write >= per_write) {
+            end_write(answer, length);
+            in_this_write = 0;
+        }
+        length += put_text(answer->bytes + length, WORDS[i % 8]);
+        in_this_write++;
+    }
+    if (in_this_write + 2 > per_write && per_write < ALL_IN_ONE_WRITE) end_write(answer, length);
+    length += put_tail(answer->bytes + length, events);
+    end_write(answer, length);
+    answer->length = length;
+}
+
+static void bake_object(Baked *answer, int events) {
+    char *text = malloc((events + 1) * WORD_BYTES);
+    int text_length = 0;
+    for (int i = 0; i < events; i++) text_length += sprintf(text + text_length, "%s", WORDS[i % 8]);
+    text[text_length] = 0;
+    char *object = malloc(text_length + HEAD_BYTES);
+    int length = sprintf(
+        object,
+        "{" NAMES "\"object\":\"chat.completion\"," MADE
+        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\","
+        "\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
+        "\"usage\":{\"prompt_tokens\":25,\"completion_tokens\":%d,\"total_tokens\":%d},"
+        "\"service_tier\":\"default\"}",
+        text, events, events + 25);
+    answer->bytes = malloc(length + HEAD_BYTES);
+    answer->length =
+        sprintf(answer->bytes,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                length, object);
+    end_write(answer, answer->length);
+    free(text);
+    free(object);
+}
+
+const Baked *baked(bool stream, int events, int per_write) {
+    for (int i = 0; i < cached; i++) {
+        const CacheRow *row = &cache[i];
+        if (row->stream == stream && row->events == events && row->per_write == per_write)
+            return row->answer;
+    }
+    if (cached == MAX_BAKED) {
+        fprintf(stderr, "model: more than %d kinds of answers\n", MAX_BAKED);
+        exit(1);
+    }
+    Baked *answer = calloc(1, sizeof *answer);
+    answer->cuts = malloc(sizeof(int) * (events + 16));
+    if (stream)
+        bake_stream(answer, events, per_write);
+    else
+        bake_object(answer, events);
+    cache[cached++] = (CacheRow){stream, events, per_write, answer};
+    return answer;
+}
