@@ -23,8 +23,11 @@ MAX_HEAD = 128 * 1024
 _BODILESS = frozenset({204, 304})
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection that carries one exchange at a time.
+
+    All connections of a client read into the same `buffer`, which is emptied before anybody else
+    can read: a read is never larger, and an idle connection holds none of it.
 
     `reusable` tells whether another exchange may follow; `answered` whether a byte of this one's
     answer has come; `idle_since` is the loop's time at the end of the last one.
@@ -32,6 +35,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
+        "_buffer",
         "_buffered",
         "_complete",
         "_error",
@@ -59,10 +63,12 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
         idle_timeout: float,
         on_lost: Callable[[Connection], None],
     ) -> None:
         self._loop = loop
+        self._buffer = buffer
         self._idle_timeout = idle_timeout
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -173,22 +179,25 @@ class Connection(asyncio.Protocol):
         self._fail(HttpError("no data received from upstream", transient=False, stalled=True))
         self.close()
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in all but inheritance.
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._complete:
             self.close()
             return
         self._last_data = self._loop.time()
         self.answered = True
         if not self._headers_done:
-            self._head_size += len(data)
+            self._head_size += nbytes
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except httptools.HttpParserUpgrade:
             self._fail(HttpError("it switched protocols", transient=False))
         except (httptools.HttpParserError, zlib.error):

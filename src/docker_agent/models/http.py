@@ -7,6 +7,7 @@ behind a proxy aiohttp does the work (docs/explanation/the-road-of-a-token.md).
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 import urllib.request
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT = 30.0
 
 IDLE_TIMEOUT = 300.0
 """Seconds without a byte from a provider before its stream counts as stalled (runtime.md §3.8)."""
+
+READ_SIZE = 64 * 1024
+"""Bytes one read of a socket brings at most."""
 
 KEPT_IDLE = 60.0
 """Seconds an unused connection is kept."""
@@ -119,6 +123,7 @@ class HttpClient:
         self._open: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
         self._by_proxy: Http | None = None
+        self._buffer = memoryview(bytearray(READ_SIZE))
 
     def post(
         self, url: str, headers: Mapping[str, str], body: bytes
@@ -192,7 +197,7 @@ class HttpClient:
                 )
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, IDLE_TIMEOUT, lost),
+                    lambda: Connection(self._loop, self._buffer, IDLE_TIMEOUT, lost),
                     sock=found,
                     ssl=await self._tls_context() if host.tls else None,
                     server_hostname=host.name if host.tls else None,
@@ -271,10 +276,20 @@ def _head(target: _Target, headers: Mapping[str, str], length: int) -> bytes:
 
 
 def _has_proxy(scheme: str, host: str) -> bool:
+    """Whether the environment wants a proxy for this host; this machine itself never has one."""
+    if _is_loopback(host):
+        return False
     proxies = urllib.request.getproxies()
     if not (proxies.get(scheme) or proxies.get("all")):
         return False
     return not urllib.request.proxy_bypass(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _reason(exc: OSError) -> str:

@@ -1,0 +1,191 @@
+"""What a declared model comes down to: its provider, its address, its key, its settings. Pure.
+
+Source: agent-file.md §2.8, §3.1 and §3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from docker_agent.config.model import EFFORTS, Model, Provider
+from docker_agent.config.tree import Raw
+from docker_agent.errors import ConfigError
+from docker_agent.messages import JSON, Sampling
+from docker_agent.models.endpoints import ENDPOINTS, prefers_responses, takes_effort
+from docker_agent.models.openai_messages import OutputField
+
+CHAT = "openai_chatcompletions"
+RESPONSES = "openai_responses"
+EXTRA_SAMPLING = ("top_k", "repetition_penalty", "min_p", "typical_p")
+"""Sampling options that go into the body of a chat completion as they are (agent-file.md §3.7)."""
+
+_INHERITED = (
+    "base_url",
+    "token_key",
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "parallel_tool_calls",
+    "track_usage",
+    "thinking_budget",
+    "task_budget",
+    "auth",
+)
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """A model with its provider's definition and row merged in.
+
+    `protocol` is the key of the table of protocols. `base_url` may name variables still; `key` is
+    the variable that must hold the key, `optional_key` one that is used when set. `declared` is
+    where error messages point.
+    """
+
+    declared: Model
+    provider: str
+    protocol: str
+    model: str
+    base_url: str
+    key: str | None
+    optional_key: str | None
+    sampling: Sampling
+    merge: bool
+    track_usage: bool
+    headers: Mapping[str, str]
+    options: Mapping[str, JSON]
+
+
+def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:
+    """The whole of a model. Raises `ConfigError` naming the model's place in the file."""
+    definition = providers.get(declared.provider)
+    model = _inherit(declared, definition) if definition else declared
+    provider = (definition.provider or "openai") if definition else declared.provider
+    endpoint = ENDPOINTS.get(provider)
+    options = _options(declared, definition)
+    protocol = _protocol(declared, definition, provider, options)
+    key, optional = model.token_key or None, None
+    if key is None and endpoint is not None:
+        if definition is None or not model.base_url:
+            key = None if model.base_url else endpoint.key
+        if provider == "openai" and model.base_url and definition is None:
+            optional = endpoint.key
+    base_url = model.base_url or (endpoint.base_url if endpoint else "")
+    explicit = options.get("api_type") == CHAT or definition is not None
+    return Resolved(
+        declared=declared,
+        provider=provider,
+        protocol=protocol,
+        model=model.model,
+        base_url=base_url,
+        key=key,
+        optional_key=optional,
+        sampling=_sampling(model, provider, genuine=endpoint is None or provider in _GENUINE),
+        merge=bool(endpoint and endpoint.merge)
+        or explicit
+        or (provider == "openai" and bool(model.base_url)),
+        track_usage=model.track_usage is not False,
+        headers={**(endpoint.headers if endpoint else {}), **_headers(options)},
+        options=options,
+    )
+
+
+_GENUINE = frozenset({"openai", "azure"})
+
+
+def _inherit(declared: Model, definition: Provider) -> Model:
+    gaps = {
+        name: getattr(definition, name)
+        for name in _INHERITED
+        if getattr(declared, name) in (None, "")
+    }
+    return msgspec.structs.replace(declared, **gaps)
+
+
+def _options(declared: Model, definition: Provider | None) -> dict[str, JSON]:
+    merged: dict[str, JSON] = {}
+    if definition is not None:
+        if definition.api_type:
+            merged["api_type"] = definition.api_type
+        merged.update(_plain(definition.provider_opts))
+    merged.update(_plain(declared.provider_opts))
+    return merged
+
+
+def _plain(raw: Raw | None) -> dict[str, JSON]:
+    value = None if raw is None else raw.plain()
+    return cast(dict[str, JSON], value) if isinstance(value, dict) else {}
+
+
+def _protocol(
+    declared: Model, definition: Provider | None, provider: str, options: Mapping[str, JSON]
+) -> str:
+    if provider not in ENDPOINTS:
+        return provider
+    asked = options.get("api_type")
+    if asked in (CHAT, RESPONSES):
+        return str(asked)
+    if asked is not None:
+        raise declared.error(f"provider_opts.api_type must be '{CHAT}' or '{RESPONSES}'")
+    return CHAT
+
+
+def _sampling(model: Model, provider: str, *, genuine: bool) -> Sampling:
+    seed = _plain(model.provider_opts).get("seed")
+    return Sampling(
+        temperature=model.temperature,
+        top_p=model.top_p,
+        max_tokens=model.max_tokens or None,
+        seed=seed if isinstance(seed, int) else None,
+        frequency_penalty=model.frequency_penalty,
+        presence_penalty=model.presence_penalty,
+        parallel_tool_calls=model.parallel_tool_calls,
+        reasoning_effort=_effort(model) if genuine else None,
+    )
+
+
+def _effort(model: Model) -> str | None:
+    """The effort OpenAI's models take. Source: agent-file.md §3.9."""
+    if not takes_effort(model.model):
+        return None
+    budget = model.thinking_budget
+    if budget is None:
+        bare = model.model.lower().rsplit("/", 1)[-1]
+        return "medium" if bare.startswith(("o1", "o3", "o4")) else None
+    if budget in (0, "none"):
+        return None
+    if budget not in EFFORTS:
+        raise model.error(
+            f"OpenAI's models take an effort, not {budget!r}; use one of {', '.join(EFFORTS)}",
+            "thinking_budget",
+        )
+    return str(budget)
+
+
+def _headers(options: Mapping[str, JSON]) -> dict[str, str]:
+    """Extra headers of `provider_opts.http_headers`; line breaks are taken out."""
+    given = options.get("http_headers")
+    if not isinstance(given, dict):
+        return {}
+    return {
+        str(name): value.replace("\r", "").replace("\n", "")
+        for name, value in cast(dict[str, JSON], given).items()
+        if isinstance(value, str)
+    }
+
+
+def output_field(resolved: Resolved) -> OutputField:
+    """What this model calls the cap on its answer's tokens."""
+    return "max_completion_tokens" if prefers_responses(resolved.model) else "max_tokens"
+
+
+def unknown_provider(declared: Model, known: list[str]) -> ConfigError:
+    """The error for a provider nobody knows."""
+    return declared.error(
+        f"unknown provider type '{declared.provider}'; known are {', '.join(sorted(known))}",
+        "provider",
+    )
