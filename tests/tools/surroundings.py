@@ -17,9 +17,7 @@ def _refuse(work: Coroutine[object, object, None]) -> None:
     raise AssertionError("this tool starts nothing in the background")
 
 
-def context(
-    state: Draft | None = None, *, agent: str = "root", run: str = "run"
-) -> CallContext:
+def context(state: Draft | None = None, *, agent: str = "root", run: str = "run") -> CallContext:
     """The surroundings of one call."""
     return CallContext(
         run=run,

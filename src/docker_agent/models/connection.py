@@ -52,7 +52,6 @@ class Connection(asyncio.BufferedProtocol):
         "_transport",
         "_until_close",
         "_waiter",
-        "_write_waiter",
         "answered",
         "headers",
         "idle_since",
@@ -74,7 +73,6 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._write_waiter: asyncio.Future[None] | None = None
         self._paused = False
         self.idle_since = 0.0
         self._begin()

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from docker_agent.errors import Kind, ModelError
-from docker_agent.messages import JSON
+from docker_agent.messages import JSON, UNREADABLE
 
 RETRYABLE_STATUSES = frozenset({408, 500, 502, 503, 504, 529})
 MAX_MESSAGE = 500
@@ -83,7 +83,7 @@ def refused(
     """The error behind an HTTP status of 300 or more; `secrets` are blotted out of its text."""
     try:
         problem = problem_of(msgspec.json.decode(body))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         problem = Problem()
     return error_of(model, status, problem, secrets, retry_after=_retry_after(headers))
 

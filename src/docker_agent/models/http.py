@@ -75,10 +75,13 @@ class Http(Protocol):
 
 
 @asynccontextmanager
-async def open_http() -> AsyncGenerator[Http]:
-    """A client with as many connections as there are requests; the environment's proxies count."""
+async def open_http(*, idle_timeout: float = IDLE_TIMEOUT) -> AsyncGenerator[Http]:
+    """A client with as many connections as there are requests; the environment's proxies count.
+
+    `idle_timeout` is seconds without a byte of an answer.
+    """
     async with AsyncExitStack() as stack:
-        client = HttpClient(stack)
+        client = HttpClient(stack, idle_timeout)
         try:
             yield client
         finally:
@@ -115,8 +118,9 @@ class _Target:
 class HttpClient:
     """`Http` over connections of our own, and aiohttp where a proxy stands between."""
 
-    def __init__(self, stack: AsyncExitStack) -> None:
+    def __init__(self, stack: AsyncExitStack, idle_timeout: float) -> None:
         self._stack = stack
+        self._idle_timeout = idle_timeout
         self._loop = asyncio.get_running_loop()
         self._targets: dict[str, _Target] = {}
         self._hosts: dict[tuple[str, str], _Host] = {}
@@ -139,7 +143,10 @@ class HttpClient:
             connection.close()
 
     def _target(self, url: str) -> _Target:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as exc:
+            raise HttpError("the address is not a valid URL", transient=False) from exc
         host = self._hosts.get((parts.scheme, parts.netloc))
         if host is None:
             host = self._hosts[parts.scheme, parts.netloc] = _Host(parts)
@@ -154,7 +161,7 @@ class HttpClient:
             from docker_agent.models.proxied import open_proxied
 
             self._by_proxy = await self._stack.enter_async_context(
-                open_proxied(CONNECT_TIMEOUT, IDLE_TIMEOUT)
+                open_proxied(CONNECT_TIMEOUT, self._idle_timeout)
             )
         async with self._by_proxy.post(url, headers, body) as response:
             yield response
@@ -189,6 +196,7 @@ class HttpClient:
 
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
+                tls = await self._tls_context() if host.tls else None
                 addresses = await self._loop.getaddrinfo(
                     host.name, host.port, type=socket.SOCK_STREAM
                 )
@@ -197,9 +205,9 @@ class HttpClient:
                 )
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._buffer, IDLE_TIMEOUT, lost),
+                    lambda: Connection(self._loop, self._buffer, self._idle_timeout, lost),
                     sock=found,
-                    ssl=await self._tls_context() if host.tls else None,
+                    ssl=tls,
                     server_hostname=host.name if host.tls else None,
                 )
         except TimeoutError as exc:
@@ -208,6 +216,8 @@ class HttpClient:
             raise HttpError("the TLS connection could not be made", transient=False) from exc
         except OSError as exc:
             raise HttpError(_reason(exc), transient=True) from exc
+        except UnicodeError as exc:
+            raise HttpError("the address has no valid host name", transient=False) from exc
         self._open.add(connection)
         return connection
 

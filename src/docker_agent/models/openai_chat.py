@@ -18,6 +18,7 @@ from docker_agent.messages import (
     JSON,
     NO_SAMPLING,
     NO_USAGE,
+    UNREADABLE,
     AssistantMessage,
     Finish,
     Sampling,
@@ -270,7 +271,7 @@ class _Answer:
                 break
             try:
                 chunk = _decode(payload)
-            except (msgspec.DecodeError, RecursionError):
+            except UNREADABLE:
                 self._error = self._broken("it sent a malformed event")
                 break
             if chunk.error is not None:

@@ -12,7 +12,7 @@ import msgspec
 
 from docker_agent.errors import ToolError
 from docker_agent.events import ToolFinished, ToolProgress, ToolStarted
-from docker_agent.messages import JSON, ToolCall, ToolMessage, ToolResult
+from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolResult
 from docker_agent.permissions import Decision, decide
 from docker_agent.runtime.strand import Strand
 from docker_agent.runtime.toolbox import Gathered
@@ -130,7 +130,7 @@ def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str]:
         return {}, ""
     try:
         arguments = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except UNREADABLE as exc:
         return None, f"the arguments are not valid JSON ({exc}); write one JSON object"
     if not isinstance(arguments, dict):
         return None, "the arguments must be one JSON object"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from docker_agent.messages import ToolCall
+from docker_agent.messages import UNREADABLE, ToolCall
 
 POLLING_TOOLS = frozenset(
     {"view_background_agent", "list_background_agents", "view_background_job"}
@@ -54,5 +54,5 @@ def _signature(calls: Sequence[ToolCall]) -> str:
 def _sorted_json(text: str) -> str:
     try:
         return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return text

@@ -12,6 +12,7 @@ from docker_agent.messages import (
     AUTO,
     JSON,
     NO_TOOLS,
+    UNREADABLE,
     AssistantMessage,
     AudioPart,
     Content,
@@ -176,6 +177,8 @@ def _read(raw: msgspec.Raw, kind: type[T], path: str) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as exc:
         raise invalid(str(exc), path) from exc
+    except UNREADABLE as exc:
+        raise invalid("The text is not UTF-8", path) from exc
 
 
 def overrides_of(request: ChatRequest) -> Overrides:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from docker_agent.errors import RequestError
+from docker_agent.messages import UNREADABLE
 
 JSON = Any
 
@@ -241,9 +242,10 @@ def decode_request(body: bytes) -> ChatRequest:
         raise RequestError(
             "invalid_request", f"The request body is not valid JSON: {exc}", code="invalid_json"
         ) from exc
-    except RecursionError as exc:
+    except UNREADABLE as exc:
+        why = "nested too deeply" if isinstance(exc, RecursionError) else "not UTF-8"
         raise RequestError(
-            "invalid_request", "The request body is nested too deeply.", code="invalid_json"
+            "invalid_request", f"The request body is {why}.", code="invalid_json"
         ) from exc
 
 

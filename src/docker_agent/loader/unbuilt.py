@@ -1,0 +1,59 @@
+"""Keys of agent files that this program knows and does not honour yet.
+
+What guards something stops the start; the rest is one warning each.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from docker_agent.config.agent_file import Agent, AgentFile
+
+log = logging.getLogger(__name__)
+
+GUARDING_HOOKS = (
+    "pre_tool_use",
+    "permission_request",
+    "tool_response_transform",
+    "before_llm_call",
+    "user_prompt_submit",
+)
+
+
+def refuse_unbuilt(file: AgentFile) -> None:
+    """Warn about wishes that are not granted; raise `ConfigError` for guards that would be
+    missing."""
+    for agent in file.agents:
+        _refuse_guards(agent)
+        for key in _wishes(agent):
+            log.warning("agents.%s.%s is not supported yet and has no effect", agent.name, key)
+    if file.runtime.sandbox or file.runtime.network_allowlist:
+        log.warning("runtime.sandbox and network_allowlist speak to interactive runs; ignored here")
+
+
+def _refuse_guards(agent: Agent) -> None:
+    if agent.harness is not None:
+        raise agent.error("agents with a harness cannot be served; give it a model", "harness")
+    for event in GUARDING_HOOKS:
+        if agent.hooks is not None and getattr(agent.hooks, event):
+            raise agent.error(f"hooks.{event} guards and is not supported yet", "hooks")
+    if agent.redact_secrets:
+        raise agent.error("redact_secrets guards and is not supported yet", "redact_secrets")
+    for reference in (*agent.sub_agents, *agent.handoffs, agent.force_handoff):
+        if "/" in reference:
+            raise agent.error(
+                f"agent references to other files ('{reference}') are not supported yet"
+            )
+
+
+def _wishes(agent: Agent) -> list[str]:
+    wishes = {
+        "hooks": agent.hooks is not None,
+        "skills": bool(agent.merged_skills.sources or agent.merged_skills.inline),
+        "cache": agent.cache is not None and agent.cache.enabled,
+        "code_mode_tools": agent.code_mode_tools,
+        "add_description_parameter": agent.add_description_parameter,
+        "session_compaction": bool(agent.session_compaction),
+        "compaction_threshold": agent.compaction_threshold is not None,
+    }
+    return [key for key, wished in wishes.items() if wished]
