@@ -110,7 +110,7 @@ def test_parts_reach_the_model_and_unknown_ones_pass(lane: Lane) -> None:
 @requirement("chat:3:sampling")
 def test_sampling_reaches_the_model(lane: Lane) -> None:
     """chat-server.md §3: applied to the entry agent's model calls."""
-    asked = {
+    asked: dict[str, Any] = {
         "temperature": 0.25,
         "top_p": 0,
         "stop": ["END"],
@@ -298,3 +298,16 @@ def test_calls_of_the_history_are_kept_when_their_answers_follow(lane: Lane) -> 
         ("b", "B"),
     ]
     assert "tool_calls" not in sent[5]
+
+
+@requirement("chat:1:max-request-size")
+def test_a_chunked_body_is_counted_while_it_comes(lane: Lane) -> None:
+    """chat-server.md §1: a chunked body without a length is cut off at the limit."""
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%s\r\n" % (65536, b" " * 65536)
+    with lane.client.connect() as connection:
+        connection.sendall(head)
+        for _ in range(20):
+            connection.sendall(chunk)
+        answer = connection.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 413")
