@@ -1,0 +1,107 @@
+"""Which variables a model needs before it can be asked anything. Pure.
+
+Source: agent-file.md §6.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from docker_agent.config.agent_file import AgentFile
+from docker_agent.config.expand import Lookup, variable_names
+from docker_agent.config.model import Auth, Model, Provider
+from docker_agent.config.references import expand
+
+Needs = Mapping[str, tuple[str, ...]]
+"""For each OpenAI-compatible host, the variables it needs."""
+
+
+def required_variables(
+    file: AgentFile, model: str, needs: Needs, env: Lookup = lambda _: None
+) -> tuple[str, ...]:
+    """The names of the variables a model of `file` needs, its routing targets' too, sorted.
+
+    `model` is a key of `file.models`; an alloy needs what its parts need, a selector nothing before
+    it was decided. `needs` is the table of hosts; `env` tells whether others stand in for one.
+    """
+    found: set[str] = set()
+    for name in expand(file.models, model):
+        declared = file.models.get(name)
+        if declared is None:
+            continue
+        found.update(_of_model(file, declared, needs, env))
+        for rule in declared.routing:
+            target = file.models.get(rule.model)
+            if target is not None:
+                found.update(_of_model(file, target, needs, env))
+    return tuple(sorted(found))
+
+
+def _of_model(file: AgentFile, model: Model, needs: Needs, env: Lookup) -> Iterator[str]:
+    if model.is_selector:
+        return
+    definition = file.providers.get(model.provider)
+    base_url = model.base_url or (definition.base_url if definition else "")
+    yield from variable_names(model.model)
+    yield from variable_names(base_url)
+    auth = model.auth or (definition.auth if definition else None)
+    if auth is not None:
+        yield from _of_auth(auth)
+    elif model.token_key:
+        yield model.token_key
+    elif model.base_url:
+        return
+    elif definition is not None:
+        yield from _of_definition(definition, model, needs, env)
+    else:
+        yield from _of_provider(model.provider, model, needs, env)
+
+
+def _of_definition(definition: Provider, model: Model, needs: Needs, env: Lookup) -> Iterator[str]:
+    if definition.token_key:
+        yield definition.token_key
+    elif not definition.base_url:
+        yield from _of_provider(definition.provider or "openai", model, needs, env)
+
+
+def _of_provider(provider: str, model: Model, needs: Needs, env: Lookup) -> Iterator[str]:
+    if provider in needs:
+        yield from needs[provider]
+    elif provider in _CORE:
+        yield from _CORE[provider](model, env)
+
+
+def _of_anthropic(_: Model, __: Lookup) -> Iterator[str]:
+    yield "ANTHROPIC_API_KEY"
+
+
+def _of_openai(_: Model, __: Lookup) -> Iterator[str]:
+    yield "OPENAI_API_KEY"
+
+
+def _of_google(model: Model, env: Lookup) -> Iterator[str]:
+    options = model.provider_opts
+    if options is not None and (options.get("project") or options.get("location")):
+        return
+    if env("GOOGLE_GENAI_USE_VERTEXAI"):
+        yield from ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION")
+    elif not env("GEMINI_API_KEY"):
+        yield "GOOGLE_API_KEY"
+
+
+_CORE: Mapping[str, Callable[[Model, Lookup], Iterator[str]]] = {
+    "openai": _of_openai,
+    "anthropic": _of_anthropic,
+    "google": _of_google,
+}
+
+
+def _of_auth(auth: Auth) -> Iterator[str]:
+    federation = auth.workload_identity_federation
+    token = federation.identity_token if federation else None
+    if token is None:
+        return
+    if token.env:
+        yield token.env
+    for text in (token.url, *token.headers.values()):
+        yield from variable_names(text)

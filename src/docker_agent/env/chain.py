@@ -1,0 +1,102 @@
+"""Where the value of a variable comes from: several sources, the first that has it wins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from docker_agent.env.directories import Directories
+from docker_agent.env.files import flagged_files, read_env_file
+from docker_agent.env.stores import PasswordStore, SecretFiles
+from docker_agent.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+SECRET_FILES = Path("/run/secrets")
+"""Where container engines mount secrets."""
+
+
+class Secrets(Protocol):
+    """Variables by name."""
+
+    def get(self, name: str) -> str | None:
+        """The value, which may be empty; None when nobody has it."""
+        ...
+
+
+class Values:
+    """Variables in a mapping: a process environment, the content of an env file."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def get(self, name: str) -> str | None:
+        """The value of `name`."""
+        return self._values.get(name)
+
+
+class Chain:
+    """Asks `sources` in order; a value that is set but empty ends the search too.
+
+    A value that begins with `op://` is a reference to a password manager which is not asked yet:
+    such a value is an error rather than sent somewhere as if it were the secret. Values of
+    `literal` sources, which come first, are taken as they are.
+    """
+
+    def __init__(self, sources: Sequence[Secrets], *, literal: Sequence[Secrets] = ()) -> None:
+        self._literal = tuple(literal)
+        self._sources = tuple(sources)
+
+    def get(self, name: str) -> str | None:
+        """The first value found.
+
+        Raises `ConfigError` when it is a reference to a password manager.
+        """
+        for source in self._literal:
+            value = source.get(name)
+            if value is not None:
+                return value
+        for source in self._sources:
+            value = source.get(name)
+            if value is not None:
+                return _no_reference(name, value)
+        return None
+
+
+def _no_reference(name: str, value: str) -> str:
+    if value.startswith("op://"):
+        raise ConfigError(
+            f"the variable {name} holds a reference of 1Password (op://…), which is not read yet; "
+            f"start with `op run -- docker-agent …`, or set {name} to the secret itself"
+        )
+    return value
+
+
+def standard_chain(
+    environ: Mapping[str, str],
+    env_from_file: Sequence[str],
+    working_dir: Path,
+    directories: Directories,
+    secret_files: Path = SECRET_FILES,
+) -> Chain:
+    """The sources of this machine: files of `--env-from-file`, `environ`, mounted secrets, the
+    `.env` of the configuration directory, `pass`.
+
+    Raises `ConfigError` for a file that a flag names and that cannot be used; an unusable `.env`
+    is a warning. Source: agent-file.md §6.1.
+    """
+    home = environ.get("HOME")
+    flagged = flagged_files(env_from_file, working_dir, Path(home) if home else None)
+    sources: list[Secrets] = [Values(environ), SecretFiles(secret_files)]
+    own = directories.config / ".env"
+    if own.exists():
+        try:
+            sources.append(Values(read_env_file(own)))
+        except ConfigError as exc:
+            log.warning("%s; it is skipped", exc)
+    store = PasswordStore.found(environ)
+    if store is not None:
+        sources.append(store)
+    return Chain(sources, literal=[Values(values) for values in flagged])
