@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from docker_agent.config.agent_file import Agent, AgentFile
+from docker_agent.config.references import external
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def _refuse_guards(agent: Agent) -> None:
     if agent.redact_secrets:
         raise agent.error("redact_secrets guards and is not supported yet", "redact_secrets")
     for reference in (*agent.sub_agents, *agent.handoffs, agent.force_handoff):
-        if "/" in reference:
+        if external(reference):
             raise agent.error(
                 f"agent references to other files ('{reference}') are not supported yet"
             )

@@ -60,6 +60,10 @@ class Response(Protocol):
         """
         ...
 
+    def at_end(self) -> bool:
+        """Whether all of it was read; a look that waits for nothing."""
+        ...
+
 
 class Http(Protocol):
     """Sends requests; one per process, shared by all models."""

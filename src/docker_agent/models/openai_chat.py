@@ -37,11 +37,14 @@ from docker_agent.models.openai_messages import (
     sampling_fields,
 )
 from docker_agent.models.port import Ask, ModelCard, Reply
-from docker_agent.models.sse import EventReader, EventTooLarge
+from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
 from docker_agent.models.text_calls import TextCalls, TextCallsMode
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read."""
+
+ERROR_TIMEOUT = 5.0
+"""Seconds an error's body may take; its status says enough."""
 
 END_TIMEOUT = 1.0
 """Seconds a server has to end the body after `[DONE]`."""
@@ -177,8 +180,10 @@ class OpenAIChat:
 
     async def _refuse(self, response: Response) -> None:
         body = bytearray()
-        while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
-            body += piece
+        with contextlib.suppress(TimeoutError, HttpError):
+            async with asyncio.timeout(ERROR_TIMEOUT):
+                while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
+                    body += piece
         settings = self._settings
         raise refused(
             self.card.name, response.status, response.headers, bytes(body), settings.secrets
@@ -231,7 +236,7 @@ class _Answer:
 
     async def read(self, response: Response, emit: EmitDeltas) -> None:
         """Read to the end, emitting what each read brought as one batch."""
-        if response.headers.get("content-type", "").startswith("application/json"):
+        if response.headers.get("content-type", "").lower().startswith("application/json"):
             await self._read_whole(response, emit)
             return
         reader = EventReader()
@@ -239,7 +244,8 @@ class _Answer:
             while piece := await response.read():
                 await self._show(self._take(reader.feed(piece)), emit)
                 if self._done:
-                    await _await_end(response)
+                    if not response.at_end():
+                        await _await_end(response)
                     break
             await self._show([*self._take(reader.finish()), *self._rest()], emit)
         except EventTooLarge as exc:
@@ -250,6 +256,8 @@ class _Answer:
         body = bytearray()
         while piece := await response.read():
             body += piece
+            if len(body) > MAX_EVENT:
+                raise self._broken("it sent an answer without end")
         await self._show([*self._take([bytes(body)]), *self._rest()], emit)
 
     async def _show(self, deltas: list[Delta], emit: EmitDeltas) -> None:
@@ -266,9 +274,11 @@ class _Answer:
         """
         deltas: list[Delta] = []
         for payload in payloads:
-            if payload == _DONE:
+            if payload.startswith(_DONE):
                 self._done = True
                 break
+            if not payload.strip():
+                continue
             try:
                 chunk = _decode(payload)
             except UNREADABLE:
@@ -317,7 +327,7 @@ class _Answer:
         if self._gate is None:
             return []
         rest, calls = self._gate.finish()
-        for written in calls:
+        for written in () if self._calls else calls:
             call = _Call(None, None)
             call.name, call.arguments = written.name, written.arguments
             self._calls.append(call)
@@ -346,7 +356,10 @@ class _Answer:
             if piece.id and call.id:
                 if call.id == piece.id:
                     return call
-            elif piece.index is None or call.index == piece.index:
+            elif piece.index is None:
+                if not (call.name and piece.function and piece.function.name):
+                    return call
+            elif call.index == piece.index:
                 return call
         call = _Call(piece.index, piece.id)
         self._calls.append(call)
@@ -363,8 +376,8 @@ class _Answer:
         if self._finish is None and not text and not calls and not self._reasoning:
             raise self._broken("the stream ended before an answer", transient=True)
         finish = _FINISHES.get(self._finish or "", "stop")
-        if calls and finish == "stop":
-            finish = "tool_calls"
+        if finish in ("stop", "tool_calls"):
+            finish = "tool_calls" if calls else "stop"
         message = AssistantMessage(text, "".join(self._reasoning), calls)
         return Reply(message, finish, _usage(self._usage), self._model or self._name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -49,14 +50,19 @@ class _Post:
         self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes
     ) -> None:
         self._request = session.request(
-            "POST", url, data=body, headers=headers, allow_redirects=False
+            "POST",
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=_general_proxy(url),
         )
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> Response:
         try:
             self._response = await self._request
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
             raise _failed(exc) from exc
         return _Answer(self._response)
 
@@ -76,13 +82,32 @@ class _Answer:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status: int = response.status
         self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
-        self._read = response.content.readany
+        self._content = response.content
 
     async def read(self) -> bytes:
         try:
-            return await self._read()
+            return await self._content.readany()
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise _failed(exc) from exc
+
+    def at_end(self) -> bool:
+        return self._content.at_eof()
+
+
+def _general_proxy(url: str) -> str | None:
+    """`ALL_PROXY`, which aiohttp does not know, when no proxy is set for the address's scheme.
+
+    Raises `HttpError` for a proxy of another kind.
+    """
+    proxies = urllib.request.getproxies()
+    general = proxies.get("all")
+    if proxies.get(url.partition(":")[0]) or not general:
+        return None
+    if "://" not in general:
+        return f"http://{general}"
+    if not general.startswith("http://"):
+        raise HttpError("ALL_PROXY is no http:// address", transient=False)
+    return general
 
 
 def _failed(exc: Exception) -> HttpError:
@@ -103,5 +128,7 @@ def _failed(exc: Exception) -> HttpError:
             )
         case aiohttp.InvalidURL():
             return HttpError("the address is not a valid URL", transient=False)
+        case ValueError():
+            return HttpError("it cannot be sent through the environment's proxy", transient=False)
         case _:
             return HttpError("the connection failed", transient=True)

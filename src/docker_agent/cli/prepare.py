@@ -1,0 +1,115 @@
+"""From the flags of `serve chat` to everything a server needs, checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from docker_agent import log
+from docker_agent.cli.flags import Globals
+from docker_agent.cli.listen import parse_listen
+from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
+from docker_agent.env.chain import Secrets, standard_chain
+from docker_agent.errors import ConfigError
+from docker_agent.loader.overrides import Overrides
+from docker_agent.loader.source import find_source
+from docker_agent.permissions import SafetyMode
+from docker_agent.server.auth import host_name
+from docker_agent.server.settings import DEFAULT_MAX_REQUEST_SIZE, ServerSettings
+
+_LOOPBACK_ADVICE = (
+    "anybody who can reach this address could use your agents and their tools; protect it with "
+    "--api-key-env NAME, listen on 127.0.0.1, or say --insecure-no-auth if you mean it"
+)
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """The command's flags as given; times are seconds, sizes bytes."""
+
+    agent: str | None
+    listen: str
+    api_key: str | None
+    api_key_env: str | None
+    insecure_no_auth: bool
+    allowed_host: tuple[str, ...]
+    safety: SafetyMode | None
+    request_timeout: float
+    max_request_size: int
+    max_turns: int
+    keep_alive: float
+    working_dir: str | None
+    env_from_file: tuple[str, ...]
+    loop: LoopName
+
+
+def serve(options: Globals, agent_file: str, flags: Flags) -> None:
+    """Serve until a signal. Raises `ConfigError` when the start fails."""
+    log.configure(debug=options.debug, file=Path(options.log_file) if options.log_file else None)
+    serve_until_stopped(_serving(options, agent_file, flags))
+
+
+def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
+    """Everything a server needs, checked. Raises `ConfigError`."""
+    listen = parse_listen(flags.listen)
+    working_dir = _enter(flags.working_dir)
+    source = find_source(agent_file)
+    directories = options.directories
+    secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
+    keys = _keys(flags, secrets)
+    if not listen.is_loopback and not keys and not flags.insecure_no_auth:
+        raise ConfigError(f"--listen {flags.listen} needs a key: {_LOOPBACK_ADVICE}")
+    trusted_place = listen.is_loopback and source.local
+    safety = flags.safety or ("autonomous" if trusted_place else "restricted")
+    hosts = listen.hosts() | {host_name(name) for name in flags.allowed_host}
+    return Serving(
+        source=source,
+        overrides=Overrides(
+            working_dir=working_dir,
+            cache_dir=directories.cache,
+            data_dir=directories.data,
+            agent=flags.agent,
+            safety=safety,
+            safety_explicit=flags.safety is not None,
+        ),
+        secrets=secrets,
+        listen=listen,
+        settings=ServerSettings(
+            api_keys=keys,
+            hosts=None if keys or flags.insecure_no_auth else hosts,
+            entry=flags.agent,
+            safety=safety,
+            max_request_size=flags.max_request_size
+            if flags.max_request_size > 0
+            else DEFAULT_MAX_REQUEST_SIZE,
+            request_timeout=flags.request_timeout,
+            max_turns=flags.max_turns,
+            keep_alive=flags.keep_alive,
+        ),
+        loop=flags.loop,
+    )
+
+
+def _enter(working_dir: str | None) -> Path:
+    """Make `--working-dir` the process's own, so that every relative path means the same."""
+    if working_dir is not None:
+        try:
+            os.chdir(working_dir)
+        except OSError as exc:
+            raise ConfigError(f"--working-dir {working_dir}: {exc.strerror or exc}") from exc
+        os.environ["PWD"] = str(Path.cwd())
+    return Path.cwd()
+
+
+def _keys(flags: Flags, secrets: Secrets) -> tuple[str, ...]:
+    keys = [flags.api_key] if flags.api_key else []
+    if flags.api_key_env is not None:
+        value = secrets.get(flags.api_key_env)
+        if not value:
+            raise ConfigError(
+                f"--api-key-env {flags.api_key_env}: the variable is not set or empty; "
+                "set it, or leave the flag out to serve without a key"
+            )
+        keys.append(value)
+    return tuple(keys)
