@@ -10,6 +10,7 @@ from pathlib import Path
 from docker_agent.errors import ConfigError
 
 LOGGER_NAME = "docker_agent"
+WEB_SERVER_LOGGER = "uvicorn.error"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -29,10 +30,11 @@ def configure(*, debug: bool, file: Path | None) -> None:
     handler.setFormatter(
         logging.Formatter(_FORMAT if file or debug else "%(levelname)s: %(message)s")
     )
-    logger = logging.getLogger(LOGGER_NAME)
-    for old in logger.handlers[:]:
-        logger.removeHandler(old)
-        old.close()
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    logger.propagate = False
+    for name, level in ((LOGGER_NAME, logging.INFO), (WEB_SERVER_LOGGER, logging.ERROR)):
+        logger = logging.getLogger(name)
+        for old in logger.handlers[:]:
+            logger.removeHandler(old)
+            old.close()
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG if debug else level)
+        logger.propagate = False

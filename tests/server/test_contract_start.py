@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from docker_agent import __version__
 from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.config.durations import parse_duration
 from docker_agent.errors import ConfigError
@@ -30,96 +29,6 @@ def file(tmp_path: Path) -> str:
     path = tmp_path / "agent.yaml"
     path.write_text(agent_yaml(NOWHERE, "anything"))
     return str(path)
-
-
-@requirement("chat:1:version")
-def test_the_version_is_one_line(tmp_path: Path) -> None:
-    """chat-server.md §1: `docker-agent version`."""
-    for words in (("version",), ("--version",)):
-        assert run_command(*words, home=tmp_path).stdout == f"docker-agent version {__version__}\n"
-
-
-@requirement("chat:1:help")
-@pytest.mark.parametrize(
-    "words", [(), ("serve",), CHAT, ("version",), ("models",), ("completion",)]
-)
-def test_help_is_everywhere(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """chat-server.md §1: `--help` everywhere."""
-    done = run_command(*words, "--help", home=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Usage: docker-agent")
-
-
-@requirement("chat:1:start-errors")
-@pytest.mark.parametrize(
-    ("content", "flags", "expected"),
-    [
-        (None, (), "missing.yaml"),
-        ("agents: [", (), "agent.yaml:"),
-        ("agents:\n  root:\n    model: openai/gpt-5\n    modle: x\n", (), "modle"),
-        ("version: '12'\n", (), "no agents are defined"),
-        ("agents:\n  root:\n    model: openai/gpt-5\n", (), "OPENAI_API_KEY"),
-        (agent_yaml(NOWHERE, "x"), ("--working-dir", "/nonexistent"), "--working-dir"),
-        (agent_yaml(NOWHERE, "x"), ("--env-from-file", "none.env"), "none.env"),
-        (agent_yaml(NOWHERE, "x"), ("--log-file", "/nonexistent/log"), "--log-file"),
-    ],
-)
-def test_what_is_wrong_is_said_once_on_stderr(
-    tmp_path: Path, content: str | None, flags: tuple[str, ...], expected: str
-) -> None:
-    """chat-server.md §1: one clear message, exit status 1, no traceback."""
-    name = "missing.yaml"
-    if content is not None:
-        name = "agent.yaml"
-        (tmp_path / name).write_text(content)
-    done = run_command(*CHAT, name, "--listen", "127.0.0.1:0", *flags, home=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@requirement("chat:1:start-errors")
-def test_a_taken_port_is_said(tmp_path: Path, file: str) -> None:
-    """chat-server.md §1: exit status 1 and what to do."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = run_command(*CHAT, file, "--listen", address, home=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert address in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@requirement("chat:1:usage-errors")
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("--request-timeout", "5"),
-        ("--request-timeout", "soon"),
-        ("--listen", "nonsense"),
-        ("--listen", "127.0.0.1:99999"),
-        ("--loop", "curio"),
-        ("--safety", "reckless"),
-        ("--max-turns", "0"),
-        ("--max-request-size", "big"),
-        ("--no-such-flag",),
-    ],
-)
-def test_a_flag_that_cannot_be_read_is_status_2(
-    tmp_path: Path, file: str, flags: tuple[str, ...]
-) -> None:
-    """chat-server.md §1: 2 for a flag's syntax or value."""
-    done = run_command(*CHAT, file, *flags, home=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert flags[0] in done.stderr
-
-
-@requirement("chat:1:agent")
-def test_an_unknown_agent_stops_the_start(tmp_path: Path, scripted: Scripted) -> None:
-    """chat-server.md §1: a start error naming the agents there are."""
-    (tmp_path / "team.yaml").write_text(agent_yaml(scripted.url, {"writer": "w", "critic": "c"}))
-    done = run_command(*CHAT, "team.yaml", "-a", "nobody", home=tmp_path)
-    assert done.returncode == 1
-    assert "writer, critic" in done.stderr
 
 
 @requirement("chat:1:listen")
@@ -251,24 +160,6 @@ def _is_listening(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-@requirement("chat:1:global-flags")
-def test_global_flags_stand_before_and_after_the_command(
-    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path, file: str
-) -> None:
-    """chat-server.md §1: -d, --log-file and the three directories."""
-    log = tmp_path / "server.log"
-    folders = [f"--{name}-dir={tmp_path / name}" for name in ("cache", "config", "data")]
-    server = serve(agent_yaml(scripted.url, model.name), "-d", "--log-file", str(log), *folders)
-    assert server.client().chat("hi").status == 200
-    server.stop()
-    assert "docker_agent" in log.read_text()
-    assert server.log == ""
-    before = ("--log-file", "/nonexistent/log", *CHAT, file)
-    done = run_command(*before, home=tmp_path)
-    assert done.returncode == 1
-    assert "--log-file" in done.stderr
 
 
 @requirement("chat:1:durations")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -226,3 +227,12 @@ def test_the_openapi_document_has_every_route_and_error(lane: Lane) -> None:
     schemas = document["components"]["schemas"]
     assert "messages" in schemas["ChatRequest"]["required"]
     assert set(schemas["ErrorObject"]["required"]) == {"message", "type", "param", "code"}
+
+
+@requirement("chat:2:one-error-shape")
+def test_what_is_no_http_is_refused_in_the_same_shape(lane: Lane) -> None:
+    """chat-server.md §2: every non-2xx body, those of the framework included."""
+    answer = lane.client.exchange(b"NONSENSE\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}

@@ -17,17 +17,23 @@ from docker_agent.events import Delta, EmitDeltas, ReasoningDelta, TextDelta
 from docker_agent.messages import (
     JSON,
     NO_SAMPLING,
-    NO_USAGE,
     UNREADABLE,
     AssistantMessage,
-    Finish,
     Sampling,
     ToolCall,
-    Usage,
 )
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import error_of, problem_of, refused
 from docker_agent.models.http import Http, Response
+from docker_agent.models.openai_chunks import (
+    FINISHES,
+    CallPiece,
+    Choice,
+    Counted,
+    decode_chunk,
+    spoken,
+    usage_of,
+)
 from docker_agent.models.openai_messages import (
     OutputField,
     choice_field,
@@ -71,62 +77,6 @@ class ChatSettings(msgspec.Struct, frozen=True):
     merge: bool = False
     track_usage: bool = True
     text_calls: TextCallsMode = "tags"
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: JSON = None
-
-
-class _CallPiece(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: JSON = None
-    refusal: str | None = None
-    tool_calls: list[_CallPiece] | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    message: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    model: str | None = None
-    error: JSON = None
-
-
-_decode = msgspec.json.Decoder(_Chunk).decode
-
-_FINISHES: Mapping[str, Finish] = {
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-}
 
 
 class OpenAIChat:
@@ -230,7 +180,7 @@ class _Answer:
         self._reasoning: list[str] = []
         self._calls: list[_Call] = []
         self._finish: str | None = None
-        self._usage: _Usage | None = None
+        self._usage: Counted | None = None
         self._model = ""
         self._gate = TextCalls(ask.tools.by_name, settings.text_calls) if ask.tools else None
 
@@ -280,7 +230,7 @@ class _Answer:
             if not payload.strip():
                 continue
             try:
-                chunk = _decode(payload)
+                chunk = decode_chunk(payload)
             except UNREADABLE:
                 self._error = self._broken("it sent a malformed event")
                 break
@@ -296,15 +246,15 @@ class _Answer:
                     self._model = chunk.model
         return deltas
 
-    def _take_choice(self, choice: _Choice, deltas: list[Delta]) -> None:
+    def _take_choice(self, choice: Choice, deltas: list[Delta]) -> None:
         delta = choice.delta or choice.message
         if delta is not None:
-            thought = delta.reasoning_content or delta.reasoning
-            if thought and isinstance(thought, str):
+            thought, text = spoken(delta)
+            if thought:
                 self._reasoning.append(thought)
                 deltas.append(ReasoningDelta(thought))
-            if delta.content:
-                self._take_text(delta.content, deltas)
+            if text:
+                self._take_text(text, deltas)
             if delta.refusal:
                 self._finish = "refusal"
                 self._take_text(delta.refusal, deltas)
@@ -336,7 +286,7 @@ class _Answer:
         self._text.append(rest)
         return [TextDelta(rest)]
 
-    def _take_call(self, piece: _CallPiece) -> None:
+    def _take_call(self, piece: CallPiece) -> None:
         call = self._slot(piece)
         if piece.id:
             call.id = piece.id
@@ -350,7 +300,7 @@ class _Answer:
         elif function.arguments is not None:
             call.arguments = msgspec.json.encode(function.arguments).decode()
 
-    def _slot(self, piece: _CallPiece) -> _Call:
+    def _slot(self, piece: CallPiece) -> _Call:
         """The call a piece belongs to: by id, then by index; some servers leave out one of them."""
         for call in reversed(self._calls):
             if piece.id and call.id:
@@ -375,11 +325,11 @@ class _Answer:
         )
         if self._finish is None and not text and not calls and not self._reasoning:
             raise self._broken("the stream ended before an answer", transient=True)
-        finish = _FINISHES.get(self._finish or "", "stop")
+        finish = FINISHES.get(self._finish or "", "stop")
         if finish in ("stop", "tool_calls"):
             finish = "tool_calls" if calls else "stop"
         message = AssistantMessage(text, "".join(self._reasoning), calls)
-        return Reply(message, finish, _usage(self._usage), self._model or self._name)
+        return Reply(message, finish, usage_of(self._usage), self._model or self._name)
 
     def _broken(self, what: str, *, transient: bool = False) -> ModelError:
         text = f"model {self._name} failed: {what}"
@@ -392,15 +342,3 @@ async def _await_end(response: Response) -> None:
         async with asyncio.timeout(END_TIMEOUT):
             while await response.read():
                 pass
-
-
-def _usage(usage: _Usage | None) -> Usage:
-    if usage is None:
-        return NO_USAGE
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-    return Usage(
-        prompt=usage.prompt_tokens or 0,
-        completion=usage.completion_tokens or 0,
-        cached=(prompt.cached_tokens or 0) if prompt else 0,
-        reasoning=(completion.reasoning_tokens or 0) if completion else 0,
-    )

@@ -13,7 +13,7 @@ from docker_agent.runtime.agent import Teams
 from docker_agent.server.auth import Keys, check_host, check_origin
 from docker_agent.server.body import ClientLeft, check_length
 from docker_agent.server.errors import from_request_error
-from docker_agent.server.exchange import Exchange
+from docker_agent.server.exchange import NO_CONTENT, Exchange
 from docker_agent.server.paths import canonical
 from docker_agent.server.routes.completions import complete
 from docker_agent.server.routes.health import health, ready
@@ -44,7 +44,7 @@ class Endpoint:
         if handler is not None:
             await handler(exchange)
         elif method == "OPTIONS":
-            await exchange.respond(204, b"", [(b"allow", self._allow)])
+            await exchange.respond(NO_CONTENT, b"", [(b"allow", self._allow)])
         else:
             error = from_request_error(
                 RequestError(

@@ -21,6 +21,9 @@ ABORT = "docker_agent.abort"
 Headers = Sequence[tuple[bytes, bytes]]
 
 _JSON = (b"content-type", b"application/json")
+NO_CONTENT = 204
+"""The one status whose answer has neither body nor length."""
+
 _MAX_REQUEST_ID = 128
 
 
@@ -106,8 +109,9 @@ class Exchange:
 
     async def respond(self, status: int, body: bytes, headers: Headers = (_JSON,)) -> None:
         """Send a whole answer; `HEAD` gets its head alone."""
-        length = (b"content-length", str(len(body)).encode())
-        await self.start(status, (*headers, length))
+        if status != NO_CONTENT:
+            headers = (*headers, (b"content-length", str(len(body)).encode()))
+        await self.start(status, headers)
         await self.write(b"" if self.method == "HEAD" else body, more=False)
 
     async def fail(self, error: RequestError | HttpError) -> None:

@@ -14,6 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from docker_agent.errors import RequestError
+from docker_agent.server.errors import from_request_error
 from docker_agent.server.exchange import ABORT
 
 CONNECTION_IDLE = 75
@@ -33,6 +35,18 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state: dict[str, Any] = {**self.app_state, ABORT: transport.abort}
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is answered in the one error shape too."""
+        body = from_request_error(
+            RequestError("invalid_request", msg, code="invalid_http")
+        ).encoded()
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
