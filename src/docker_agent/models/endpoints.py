@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -91,3 +92,9 @@ def takes_effort(model: str) -> bool:
     return bare.startswith(("o1", "o3", "o4")) or (
         bare.startswith("gpt-5") and not bare.startswith("gpt-5-chat")
     )
+
+
+def takes_no_effort(model: str) -> bool:
+    """Whether `none` is an effort to this model: gpt-5.6 and later. Source: agent-file.md §3.9."""
+    version = re.match(r"gpt-(\d+)(?:\.(\d+))?", model.lower().rsplit("/", 1)[-1])
+    return version is not None and (int(version[1]), int(version[2] or 0)) >= (5, 6)

@@ -47,6 +47,36 @@ _OVERFLOW = (
     "image dimensions exceed",
     "pdf pages",
 )
+_PASSING = (
+    "server_error",
+    "internal",
+    "timeout",
+    "connection reset",
+    "connection refused",
+    "no such host",
+    "temporary failure",
+    "unavailable",
+    "bad gateway",
+    "overloaded",
+    "other side closed",
+    "fetch failed",
+    "reset before headers",
+    "upstream connect",
+)
+_LASTING = (
+    "rate limit",
+    "too many requests",
+    "throttl",
+    "quota",
+    "capacity",
+    "invalid",
+    "unauthorized",
+    "authentication",
+    "api key",
+)
+_STATUS_CODES = frozenset(str(status) for status in range(400, 600))
+"""Some routers write the status of the provider behind them as the code of an error in a
+stream."""
 _ADDRESS = re.compile(r"https?://\S+")
 
 
@@ -97,11 +127,13 @@ def error_of(
     retry_after: float | None = None,
 ) -> ModelError:
     """The error behind a problem; `status` is 0 when it came inside a stream."""
-    kind = _kind(status, problem)
+    meant = status or (int(problem.code) if problem.code in _STATUS_CODES else 0)
+    kind = _kind(meant, problem)
     detail = clean(problem.message, secrets)
     where = f"HTTP {status}" if status else "error in the stream"
     text = f"model {model} failed ({where})" + (f": {detail}" if detail else "")
-    transient = status in RETRYABLE_STATUSES or (status == 0 and _sounds_transient(problem))
+    transient = meant in RETRYABLE_STATUSES or (meant == 0 and _sounds_transient(problem))
+    transient = transient and kind != "context_length_exceeded"
     return ModelError(kind, text, transient=transient, retry_after=retry_after)
 
 
@@ -127,7 +159,7 @@ def _kind(status: int, problem: Problem) -> Kind:
 
 def _sounds_transient(problem: Problem) -> bool:
     words = f"{problem.code} {problem.message}".lower()
-    return any(word in words for word in ("overloaded", "server_error", "internal", "unavailable"))
+    return any(word in words for word in _PASSING) and not any(word in words for word in _LASTING)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -104,7 +104,7 @@ class Fallback:
         if error.kind == "model_rate_limited" and last:
             wait = 1.0 if error.retry_after is None else error.retry_after
             return wait if wait <= MAX_RETRY_AFTER else None
-        if not error.transient:
+        if not error.transient or error.kind == "context_length_exceeded":
             return None
         pause = backoff(retry, self._spread())
         if error.retry_after is not None and error.retry_after <= MAX_RETRY_AFTER:

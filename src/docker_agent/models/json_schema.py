@@ -62,7 +62,8 @@ def _close(node: dict[str, JSON], schema: Mapping[str, JSON]) -> None:
     if not isinstance(properties, dict):
         return
     required = schema.get("required")
-    known: set[str] = set(cast(list[str], required)) if isinstance(required, list) else set()
+    listed = cast(list[JSON], required) if isinstance(required, list) else []
+    known = {name for name in listed if isinstance(name, str)}
     named = cast(dict[str, JSON], properties)
     node["properties"] = {
         name: item

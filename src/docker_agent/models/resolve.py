@@ -14,7 +14,12 @@ from docker_agent.config.model import EFFORTS, Model, Provider
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
 from docker_agent.messages import JSON, Sampling
-from docker_agent.models.endpoints import ENDPOINTS, prefers_responses, takes_effort
+from docker_agent.models.endpoints import (
+    ENDPOINTS,
+    prefers_responses,
+    takes_effort,
+    takes_no_effort,
+)
 from docker_agent.models.openai_messages import OutputField
 
 CHAT = "openai_chatcompletions"
@@ -72,7 +77,7 @@ def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:
     if key is None and endpoint is not None:
         if definition is None or not model.base_url:
             key = None if model.base_url else endpoint.key
-        if provider == "openai" and model.base_url and definition is None:
+        if model.base_url and definition is None:
             optional = endpoint.key
     base_url = model.base_url or (endpoint.base_url if endpoint else "")
     explicit = options.get("api_type") == CHAT or definition is not None
@@ -84,17 +89,26 @@ def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:
         base_url=base_url,
         key=key,
         optional_key=optional,
-        sampling=_sampling(model, provider, genuine=endpoint is None or provider in _GENUINE),
+        sampling=_sampling(model, options, genuine=_is_genuine(provider, model, definition)),
         merge=bool(endpoint and endpoint.merge)
         or explicit
         or (provider == "openai" and bool(model.base_url)),
         track_usage=model.track_usage is not False,
-        headers={**(endpoint.headers if endpoint else {}), **_headers(options)},
+        headers=overlaid(endpoint.headers if endpoint else {}, _headers(options)),
         options=options,
     )
 
 
-_GENUINE = frozenset({"openai", "azure"})
+def _is_genuine(provider: str, model: Model, definition: Provider | None) -> bool:
+    """Whether OpenAI's own words for efforts are understood. Source: agent-file.md §3.9."""
+    named = provider in ("openai", "azure") or model.model.startswith("openai/")
+    return named or definition is not None
+
+
+def overlaid(*headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as one mapping, later ones over earlier; case does not count in their names."""
+    merged = {name.lower(): (name, value) for part in headers for name, value in part.items()}
+    return dict(merged.values())
 
 
 def _inherit(declared: Model, definition: Provider) -> Model:
@@ -134,13 +148,13 @@ def _protocol(
     return CHAT
 
 
-def _sampling(model: Model, provider: str, *, genuine: bool) -> Sampling:
-    seed = _plain(model.provider_opts).get("seed")
+def _sampling(model: Model, options: Mapping[str, JSON], *, genuine: bool) -> Sampling:
+    seed = options.get("seed")
     return Sampling(
         temperature=model.temperature,
         top_p=model.top_p,
         max_tokens=model.max_tokens or None,
-        seed=seed if isinstance(seed, int) else None,
+        seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
         frequency_penalty=model.frequency_penalty,
         presence_penalty=model.presence_penalty,
         parallel_tool_calls=model.parallel_tool_calls,
@@ -156,6 +170,8 @@ def _effort(model: Model) -> str | None:
     if budget is None:
         bare = model.model.lower().rsplit("/", 1)[-1]
         return "medium" if bare.startswith(("o1", "o3", "o4")) else None
+    if budget == "none" and takes_no_effort(model.model):
+        return "none"
     if budget in (0, "none"):
         return None
     if budget not in EFFORTS:

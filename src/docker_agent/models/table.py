@@ -15,7 +15,7 @@ from docker_agent.models.http import Http
 from docker_agent.models.local import open_local
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Model, ModelCard
-from docker_agent.models.resolve import CHAT, EXTRA_SAMPLING, Resolved, output_field
+from docker_agent.models.resolve import CHAT, EXTRA_SAMPLING, Resolved, output_field, overlaid
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mode
     settings = ChatSettings(
         url=f"{base_url.rstrip('/')}/chat/completions{query}",
         model=model,
-        headers={**authorization, **resolved.headers},
+        headers=overlaid(authorization, resolved.headers),
         secrets=(key,) if key else (),
         sampling=resolved.sampling,
         output_field=output_field(resolved),
