@@ -316,18 +316,45 @@ class Conversation(msgspec.Struct, frozen=True):
 EMPTY_CONVERSATION = Conversation()
 
 
-def shown_digest(messages: Iterable[Message], text: str) -> str:
-    """A digest of what a client was shown in one turn: the user's parts and the answer's text,
-    white space trimmed.
+class ShownDigest:
+    """A digest of what a client was shown: the user's parts and the texts of answers, in order.
 
-    Source: chat-server.md §7. A client resends one merged text where a turn keeps calls and
-    results.
+    White space around them does not count, nor do messages that show nothing: instructions, calls,
+    tool results, the runtime's own words. Source: chat-server.md §7.
     """
-    digest = hashlib.sha256()
+
+    __slots__ = ("_hash",)
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, message: Message) -> bool:
+        """Take in one message; false when it shows nothing."""
+        match message:
+            case UserMessage(content=content, implicit=False):
+                parts = (TextPart(content.strip()),) if isinstance(content, str) else content
+                self._hash.update(b"user" + msgspec.json.encode(parts))
+                return True
+            case AssistantMessage(text=text) if text.strip():
+                self.add_answer(text)
+                return True
+            case _:
+                return False
+
+    def add_answer(self, text: str) -> None:
+        """Take in an answer's text; a blank one shows nothing."""
+        if text.strip():
+            self._hash.update(b"assistant" + msgspec.json.encode(text.strip()))
+
+    def text(self) -> str:
+        """The digest of what was taken in so far."""
+        return self._hash.hexdigest()[:32]
+
+
+def shown_digest(messages: Iterable[Message], text: str) -> str:
+    """The digest of one turn: what was new in it, and the answer's whole text."""
+    digest = ShownDigest()
     for message in messages:
-        if isinstance(message, UserMessage) and not message.implicit:
-            content = message.content
-            parts = (TextPart(content.strip()),) if isinstance(content, str) else content
-            digest.update(msgspec.json.encode(parts))
-    digest.update(text.strip().encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:32]
+        digest.add(message)
+    digest.add_answer(text)
+    return digest.text()

@@ -7,8 +7,8 @@ import hmac
 import pytest
 
 from docker_agent.errors import Kind, RequestError
-from docker_agent.server.auth import Keys
 from docker_agent.server.errors import from_request_error
+from docker_agent.server.keys import Keys
 from tests.conftest import Lane, Serve
 from tests.harness import agent_yaml
 from tests.requirements import requirement

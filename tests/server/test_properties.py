@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Serve
 from tests.harness import Server, agent_yaml
 from tests.requirements import requirement
 from tests.scripted.model import Scripted
@@ -61,12 +60,38 @@ messages = st.fixed_dictionaries(
         "name": scalars,
     },
 )
-FIELDS = (
-    "model stream stream_options temperature top_p max_tokens max_completion_tokens stop seed "
-    "frequency_penalty presence_penalty reasoning_effort verbosity parallel_tool_calls "
-    "response_format logit_bias user metadata safety_identifier prompt_cache_key service_tier n "
-    "logprobs top_logprobs tools tool_choice functions modalities audio store"
-).split()
+FIELDS = [
+    "model",
+    "stream",
+    "stream_options",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "verbosity",
+    "parallel_tool_calls",
+    "response_format",
+    "logit_bias",
+    "user",
+    "metadata",
+    "safety_identifier",
+    "prompt_cache_key",
+    "service_tier",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "tools",
+    "tool_choice",
+    "functions",
+    "modalities",
+    "audio",
+    "store",
+]
 tools = st.lists(
     st.fixed_dictionaries(
         {"type": st.just("function")},

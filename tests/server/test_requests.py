@@ -25,7 +25,6 @@ def heard(lane: Lane) -> dict[str, Any]:
         {"chat_id": "x", "features": {"a": [1]}, "x_more": None},
         dict.fromkeys(
             [
-                "model",
                 "stream",
                 "stream_options",
                 "temperature",

@@ -123,5 +123,20 @@ class DurationType(click.ParamType[float]):
         return seconds
 
 
+def _pairs(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for value in values:
+        name, equals, target = value.partition("=")
+        if not equals or not name or not target:
+            raise click.BadParameter(f"{value!r} is no NAME=AGENT pair", context, parameter)
+        pairs[name] = target
+    return pairs
+
+
+PAIRS = _pairs
+"""A callback for repeatable `NAME=AGENT` flags."""
+
 DURATION = DurationType()
 SILENCE = DurationType(zero=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from docker_agent import log
 from docker_agent.cli.flags import Globals
-from docker_agent.cli.listen import parse_listen
+from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
 from docker_agent.env.chain import Secrets, standard_chain
 from docker_agent.errors import ConfigError
@@ -17,6 +18,8 @@ from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import find_source
 from docker_agent.permissions import SafetyMode
 from docker_agent.server.auth import host_name
+from docker_agent.server.cors import Cors
+from docker_agent.server.keys import Keys
 from docker_agent.server.settings import DEFAULT_MAX_REQUEST_SIZE, ServerSettings
 
 _LOOPBACK_ADVICE = (
@@ -39,6 +42,18 @@ class Flags(msgspec.Struct, frozen=True):
     max_request_size: int
     max_turns: int
     keep_alive: float
+    cors_origin: str
+    api_keys_file: str | None
+    conversations_max: int
+    conversation_ttl: float
+    conversations: str
+    max_idle_runtimes: int
+    strict_models: bool
+    model_alias: dict[str, str]
+    client_tools: str
+    on_disconnect: Literal["cancel", "finish"]
+    max_concurrency: int
+    shutdown_timeout: float
     working_dir: str | None
     env_from_file: tuple[str, ...]
     loop: LoopName
@@ -57,12 +72,14 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
     source = find_source(agent_file)
     directories = options.directories
     secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
-    keys = _keys(flags, secrets)
-    if not listen.is_loopback and not keys and not flags.insecure_no_auth:
+    keys = Keys(
+        _given_keys(flags, secrets),
+        Path(flags.api_keys_file).absolute() if flags.api_keys_file else None,
+    )
+    if not listen.is_loopback and not keys.any and not flags.insecure_no_auth:
         raise ConfigError(f"--listen {flags.listen} needs a key: {_LOOPBACK_ADVICE}")
     trusted_place = listen.is_loopback and source.local
     safety = flags.safety or ("autonomous" if trusted_place else "restricted")
-    hosts = listen.hosts() | {host_name(name) for name in flags.allowed_host}
     return Serving(
         source=source,
         overrides=Overrides(
@@ -75,20 +92,44 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         ),
         secrets=secrets,
         listen=listen,
-        settings=ServerSettings(
-            api_keys=keys,
-            hosts=None if keys or flags.insecure_no_auth else hosts,
-            entry=flags.agent,
-            safety=safety,
-            max_request_size=flags.max_request_size
-            if flags.max_request_size > 0
-            else DEFAULT_MAX_REQUEST_SIZE,
-            request_timeout=flags.request_timeout,
-            max_turns=flags.max_turns,
-            keep_alive=flags.keep_alive,
-        ),
+        keys=keys,
+        cors=Cors(flags.cors_origin),
+        conversations=flags.conversations,
+        shutdown_timeout=flags.shutdown_timeout,
+        settings=_settings(flags, listen, safety, any_key=keys.any),
         loop=flags.loop,
     )
+
+
+def _settings(flags: Flags, listen: Listen, safety: SafetyMode, *, any_key: bool) -> ServerSettings:
+    hosts = listen.hosts() | {host_name(name) for name in flags.allowed_host}
+    size = flags.max_request_size
+    return ServerSettings(
+        hosts=None if any_key or flags.insecure_no_auth or listen.is_unix else hosts,
+        entry=flags.agent,
+        safety=safety,
+        max_request_size=size if size > 0 else DEFAULT_MAX_REQUEST_SIZE,
+        request_timeout=flags.request_timeout,
+        max_turns=flags.max_turns,
+        keep_alive=flags.keep_alive,
+        conversations_max=flags.conversations_max,
+        conversation_ttl=flags.conversation_ttl,
+        strict_models=flags.strict_models,
+        aliases=flags.model_alias,
+        client_tools=_client_tools(flags.client_tools),
+        finish_alone=flags.on_disconnect == "finish",
+        max_concurrency=flags.max_concurrency,
+    )
+
+
+def _client_tools(flag: str) -> frozenset[str] | None:
+    match flag.strip().lower():
+        case "on":
+            return None
+        case "off" | "":
+            return frozenset()
+        case _:
+            return frozenset(name.strip() for name in flag.split(",") if name.strip())
 
 
 def _enter(working_dir: str | None) -> Path:
@@ -102,7 +143,7 @@ def _enter(working_dir: str | None) -> Path:
     return Path.cwd()
 
 
-def _keys(flags: Flags, secrets: Secrets) -> tuple[str, ...]:
+def _given_keys(flags: Flags, secrets: Secrets) -> tuple[str, ...]:
     keys = [flags.api_key] if flags.api_key else []
     if flags.api_key_env is not None:
         value = secrets.get(flags.api_key_env)

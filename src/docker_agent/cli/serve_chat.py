@@ -5,14 +5,16 @@ from __future__ import annotations
 import click
 import msgspec
 
-from docker_agent.cli.flags import DURATION, SILENCE, Globals, global_flags
+from docker_agent.cli.flags import DURATION, PAIRS, SILENCE, Globals, global_flags
 from docker_agent.permissions import SAFETY_MODES
 from docker_agent.runtime.request import MAX_TURNS
 from docker_agent.server.settings import (
+    DEFAULT_CONVERSATION_TTL,
     DEFAULT_KEEP_ALIVE,
     DEFAULT_LISTEN,
     DEFAULT_MAX_REQUEST_SIZE,
     DEFAULT_REQUEST_TIMEOUT,
+    DEFAULT_SHUTDOWN_TIMEOUT,
 )
 
 DEFAULT_LOOP = "uvloop"
@@ -75,6 +77,84 @@ DEFAULT_LOOP = "uvloop"
     default=DEFAULT_KEEP_ALIVE,
     show_default="10s",
     help="Silence in a stream before an empty chunk keeps it alive; 0 sends none.",
+)
+@click.option(
+    "--cors-origin",
+    default="",
+    metavar="ORIGIN",
+    help="Let pages of this origin call the server: a comma list of origins, * or ~regex.",
+)
+@click.option(
+    "--api-keys-file",
+    type=click.Path(dir_okay=False),
+    help="Several callers: lines of name:key; read again on SIGHUP.",
+)
+@click.option(
+    "--conversations-max",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Keep up to N conversations, by X-Conversation-Id; 0 keeps none.",
+)
+@click.option(
+    "--conversation-ttl",
+    type=DURATION,
+    default=DEFAULT_CONVERSATION_TTL,
+    show_default="30m",
+    help="How long a conversation is kept without use.",
+)
+@click.option(
+    "--conversations",
+    default="memory",
+    show_default=True,
+    metavar="STORE",
+    help="Where conversations are kept: memory.",
+)
+@click.option(
+    "--max-idle-runtimes",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Idle runtimes kept per agent. A run costs nothing to prepare here, so none are.",
+)
+@click.option("--strict-models", is_flag=True, help="Refuse unknown model names with a 404.")
+@click.option(
+    "--model-alias",
+    multiple=True,
+    callback=PAIRS,
+    metavar="NAME=AGENT",
+    help="A further name of an agent (gpt-4o=root). Repeatable.",
+)
+@click.option(
+    "--client-tools",
+    default="on",
+    show_default=True,
+    metavar="on|off|NAMES",
+    help="Which of a client's own tools agents are offered.",
+)
+@click.option(
+    "--on-disconnect",
+    type=click.Choice(["cancel", "finish"]),
+    default="cancel",
+    show_default=True,
+    help="What happens to a run whose client leaves.",
+)
+@click.option(
+    "--max-concurrency",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Runs at once; more are answered 429. 0 sets no bound.",
+)
+@click.option(
+    "--shutdown-timeout",
+    type=DURATION,
+    default=DEFAULT_SHUTDOWN_TIMEOUT,
+    show_default="10s",
+    help="How long running requests get after SIGTERM.",
 )
 @click.option(
     "--working-dir",

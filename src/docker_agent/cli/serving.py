@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Literal
 
 import msgspec
 
 from docker_agent.cli.listen import Listen, banner, bind
 from docker_agent.env.chain import Secrets
+from docker_agent.errors import ConfigError
 from docker_agent.loader.build import open_team
-from docker_agent.loader.generations import open_generations
+from docker_agent.loader.generations import Generations, open_generations
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import Source
 from docker_agent.models.http import open_http
 from docker_agent.runtime.agent import Team
 from docker_agent.server.app import build_app
+from docker_agent.server.conversations.port import Conversations
+from docker_agent.server.conversations.table import STORES
+from docker_agent.server.cors import Cors
+from docker_agent.server.keys import Keys
+from docker_agent.server.running import Running
 from docker_agent.server.serve import serve
 from docker_agent.server.settings import ServerSettings
 
@@ -37,6 +44,10 @@ class Serving(msgspec.Struct, frozen=True):
     secrets: Secrets
     listen: Listen
     settings: ServerSettings
+    keys: Keys
+    cors: Cors
+    conversations: str
+    shutdown_timeout: float
     loop: LoopName
 
 
@@ -52,11 +63,92 @@ async def _serve(serving: Serving) -> None:
         def open_now() -> AbstractAsyncContextManager[Team]:
             return open_team(serving.source, serving.overrides, serving.secrets, http)
 
-        async with open_generations(open_now) as teams:
+        async with (
+            open_generations(open_now) as teams,
+            _open_conversations(serving) as conversations,
+        ):
+            _check_aliases(serving.settings, teams.peek())
             bound = bind(serving.listen)
-            app = build_app(teams, serving.settings)
+            running = Running()
+            app = build_app(
+                teams,
+                serving.settings,
+                keys=serving.keys,
+                cors=serving.cors,
+                conversations=conversations,
+                running=running,
+            )
             _settle_memory()
-            await serve(app, bound, ready=lambda: _announce(banner(bound)))
+            with _reloading(lambda: _reload(serving.keys, teams)):
+                await serve(
+                    app,
+                    bound,
+                    ready=lambda: _announce(banner(bound)),
+                    stopping=running.drain,
+                    shutdown_timeout=serving.shutdown_timeout,
+                )
+
+
+@asynccontextmanager
+async def _open_conversations(serving: Serving) -> AsyncGenerator[Conversations | None]:
+    """The store of `--conversations`; None when none are to be kept. Raises `ConfigError`."""
+    name, _, rest = serving.conversations.partition(":")
+    if name not in STORES:
+        known = ", ".join(STORES)
+        raise ConfigError(
+            f"--conversations {serving.conversations}: no such store; there are: {known}",
+            usage=True,
+        )
+    settings = serving.settings
+    if settings.conversations_max <= 0:
+        yield None
+        return
+    if name == "memory":
+        log.warning("conversations are kept in memory and do not survive a restart")
+    async with STORES[name](rest, settings.conversations_max, settings.conversation_ttl) as store:
+        yield store
+
+
+def _check_aliases(settings: ServerSettings, team: Team) -> None:
+    for alias, target in settings.aliases.items():
+        if target not in team.listed:
+            known = ", ".join(team.listed)
+            raise ConfigError(f"--model-alias {alias}={target}: no such agent; there are: {known}")
+
+
+@contextmanager
+def _reloading(reload: Callable[[], Coroutine[object, object, None]]) -> Generator[None]:
+    """On SIGHUP, read keys and agents again; one reload at a time."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def again() -> None:
+        if not tasks:
+            task = loop.create_task(reload())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, again)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        for task in tasks:
+            task.cancel()
+
+
+async def _reload(keys: Keys, teams: Generations) -> None:
+    """What is broken stays as it was, and the log says so."""
+    try:
+        keys.reload()
+    except ConfigError as exc:
+        log.error("the keys stay as they were: %s", exc)
+    try:
+        await teams.reload()
+    except ConfigError as exc:
+        log.error("the agents stay as they were: %s", exc)
+    else:
+        log.info("the agents were read again")
 
 
 def _announce(text: str) -> None:

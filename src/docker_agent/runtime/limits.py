@@ -25,7 +25,7 @@ def turns_notice(limit: int) -> str:
 
 
 class Repeats:
-    """Counts identical batches of tool calls in a row."""
+    """Counts identical batches of tool calls in a row; a limit of 0 is none."""
 
     __slots__ = ("_count", "_last", "_limit")
 
@@ -41,7 +41,7 @@ class Repeats:
         signature = _signature(calls)
         self._count = self._count + 1 if signature == self._last else 1
         self._last = signature
-        if self._count < self._limit:
+        if not self._limit or self._count < self._limit:
             return None
         name = calls[0].name
         return f"Agent terminated: detected {self._count} consecutive identical calls to {name}."

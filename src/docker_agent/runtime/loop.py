@@ -24,7 +24,7 @@ from docker_agent.runtime.calls import run_batch
 from docker_agent.runtime.delegation import PROCEED, Delegation
 from docker_agent.runtime.request import Outcome, RunRequest
 from docker_agent.runtime.strand import BLANK_LINE, Ledger, RunFailed, Strand
-from docker_agent.runtime.toolbox import Gathered
+from docker_agent.runtime.toolbox import NOTHING, Gathered
 from docker_agent.runtime.turn import ask_once, say
 from docker_agent.tools.port import Draft
 
@@ -78,6 +78,8 @@ async def advance(strand: Strand) -> None:
         reply = await ask_once(strand, tools)
         calls = reply.message.calls
         if calls and await _act(strand, tools, calls):
+            if strand.next_agent:
+                await _switch(strand, strand.next_agent, forced=False)
             return
         target = strand.next_agent or ("" if calls else strand.agent.force_handoff)
         if target:
@@ -104,6 +106,7 @@ async def _act(strand: Strand, tools: Gathered, calls: tuple[ToolCall, ...]) -> 
         strand.finish = "tool_calls"
         return True
     if any(result.end_run for result in results):
+        strand.finish = "stop"
         return True
     if problem := strand.repeats.see(calls):
         raise RunFailed(Failure("loop_detected", problem))
@@ -125,6 +128,8 @@ def _delegation(strand: Strand) -> Delegation | None:
 
 
 async def _gather(strand: Strand, delegation: Delegation | None) -> Gathered:
+    if strand.ledger.request.tools_off:
+        return NOTHING
     tools = await strand.agent.toolbox.gather(strand.around(), delegation)
     client_tools = strand.ledger.request.client_tools
     return tools.beside(client_tools) if client_tools and strand.is_entry else tools
@@ -151,10 +156,10 @@ def _pending(strand: Strand, request: RunRequest) -> tuple[ToolCall, ...]:
     if strand.finish != "tool_calls":
         return ()
     answered = {message.call_id for message in strand.messages if isinstance(message, ToolMessage)}
-    last = next(
-        message for message in reversed(strand.messages) if isinstance(message, AssistantMessage)
-    )
-    return tuple(call for call in last.calls if call.id not in answered)
+    for message in reversed(strand.messages):
+        if isinstance(message, AssistantMessage):
+            return tuple(call for call in message.calls if call.id not in answered)
+    return ()
 
 
 def _outcome(strand: Strand, failure: Failure | None) -> Outcome:

@@ -113,11 +113,16 @@ def _blank(message: Message) -> bool:
 
 
 def _newest(messages: Sequence[Message], limit: int) -> list[Message]:
-    """At most `limit` messages beside system ones: the oldest go first, but never what the user
-    said."""
+    """At most `limit` messages beside system ones, which then stand first: the oldest go, but never
+    what the user said."""
     excess = sum(not isinstance(message, SystemMessage) for message in messages) - limit
-    kept: list[Message] = []
+    if excess <= 0:
+        return list(messages)
+    system = [message for message in messages if isinstance(message, SystemMessage)]
+    kept: list[Message] = list[Message](system)
     for message in messages:
+        if isinstance(message, SystemMessage):
+            continue
         if excess > 0 and isinstance(message, AssistantMessage | ToolMessage):
             excess -= 1
         else:

@@ -47,7 +47,8 @@ class RunRequest(msgspec.Struct, frozen=True):
     `new` follows what `conversation` holds: a stateless client's whole history, or new user input,
     or the tool messages a paused turn waits for. `caller` is the name behind the key and the
     request's user, `headers` those the agent file names. `deadline` is in the event loop's time.
-    `keep` asks for digests, because the conversation will be stored.
+    `tools_off` gives
+    no agent any tool. `keep` asks for digests, because the conversation will be stored.
     """
 
     id: str
@@ -58,6 +59,7 @@ class RunRequest(msgspec.Struct, frozen=True):
     caller: str = ""
     overrides: Overrides = NO_OVERRIDES
     client_tools: ToolList = NO_TOOLS
+    tools_off: bool = False
     safety: SafetyMode = "autonomous"
     headers: Mapping[str, str] = {}
     deadline: float | None = None

@@ -49,9 +49,7 @@ class Ledger:
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Start work that ends with the run at the latest."""
-        task: asyncio.Task[object] = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(asyncio.create_task(work))
 
 
 @dataclass(slots=True)

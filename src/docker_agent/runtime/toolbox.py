@@ -54,7 +54,7 @@ class Gathered(msgspec.Struct, frozen=True):
         )
 
 
-_NOTHING = Gathered(Merged(NO_TOOLS, {}), ())
+NOTHING = Gathered(Merged(NO_TOOLS, {}), ())
 
 
 class Toolbox:
@@ -83,7 +83,7 @@ class Toolbox:
         and named in the log once."""
         toolsets = self.toolsets if extra is None else (*self.toolsets, extra)
         if not toolsets:
-            return _NOTHING
+            return NOTHING
         listings = tuple([await self._listing(toolset, around) for toolset in toolsets])
         remembered = self._merged
         if remembered is None or not _same(remembered[0], listings):

@@ -1,14 +1,20 @@
-"""A reply as one JSON object, and what both kinds of reply share. Source: chat-server.md §4."""
+"""What a run's outcome is written with: the port both kinds of reply share, and the JSON reply.
+
+Source: chat-server.md §4.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
+from docker_agent.events import Event, Source
 from docker_agent.messages import Usage
 from docker_agent.runtime.request import Outcome
+from docker_agent.server.errors import HttpError
 from docker_agent.server.exchange import Exchange, Headers
 from docker_agent.server.wire import (
     CalledFunction,
@@ -22,6 +28,30 @@ from docker_agent.server.wire import (
 )
 
 
+class Answer(Protocol):
+    """A reply under way. A run is the same whichever it is; only `emit` differs."""
+
+    async def open(self) -> None:
+        """Before the run."""
+        ...
+
+    async def emit(self, source: Source, events: tuple[Event, ...]) -> None:
+        """While it runs: an `Emit`."""
+        ...
+
+    async def close(self, outcome: Outcome) -> None:
+        """After a run that ended well."""
+        ...
+
+    async def fail(self, error: HttpError) -> None:
+        """Instead of `close`, when something went wrong."""
+        ...
+
+    async def stop(self) -> None:
+        """Last of all, in every case; lets go of whatever is left."""
+        ...
+
+
 class ReplyHead(msgspec.Struct, frozen=True):
     """What every chunk and the JSON reply say alike. `created` is seconds since 1970."""
 
@@ -29,6 +59,42 @@ class ReplyHead(msgspec.Struct, frozen=True):
     created: int
     model: str
     headers: Headers = ()
+
+
+class JsonAnswer:
+    """The whole reply as one JSON object."""
+
+    __slots__ = ("_exchange", "_head", "_metadata")
+
+    def __init__(
+        self, exchange: Exchange, head: ReplyHead, metadata: Mapping[str, str] | None
+    ) -> None:
+        self._exchange = exchange
+        self._head = head
+        self._metadata = metadata
+
+    async def open(self) -> None:
+        """Nothing leaves before the outcome is known."""
+
+    async def emit(self, source: Source, events: tuple[Event, ...]) -> None:
+        """The outcome holds all that is needed."""
+
+    async def close(self, outcome: Outcome) -> None:
+        body = msgspec.json.encode(completion(self._head, outcome, self._metadata))
+        milliseconds = int((time.monotonic() - self._exchange.started) * 1000)
+        headers = (
+            (b"content-type", b"application/json"),
+            (b"openai-processing-ms", str(milliseconds).encode()),
+            *self._head.headers,
+        )
+        await self._exchange.respond(200, body, headers)
+
+    async def fail(self, error: HttpError) -> None:
+        error.headers.extend(self._head.headers)
+        await self._exchange.fail(error)
+
+    async def stop(self) -> None:
+        """There is nothing to let go of."""
 
 
 def wire_usage(usage: Usage) -> WireUsage:
@@ -44,7 +110,8 @@ def wire_usage(usage: Usage) -> WireUsage:
 
 def completion(head: ReplyHead, outcome: Outcome, metadata: Mapping[str, str] | None) -> Completion:
     """The JSON reply of a run that ended well."""
-    message = CompletionMessage(content=outcome.text or None if outcome.pending else outcome.text)
+    text = outcome.text or None if outcome.pending else outcome.text
+    message = CompletionMessage(content=text)
     if outcome.reasoning:
         message.reasoning_content = outcome.reasoning
     if outcome.pending:
@@ -62,17 +129,3 @@ def completion(head: ReplyHead, outcome: Outcome, metadata: Mapping[str, str] | 
     if metadata:
         reply.metadata = dict(metadata)
     return reply
-
-
-async def send_completion(
-    exchange: Exchange, head: ReplyHead, outcome: Outcome, metadata: Mapping[str, str] | None
-) -> None:
-    """Send the JSON reply."""
-    body = msgspec.json.encode(completion(head, outcome, metadata))
-    milliseconds = int((time.monotonic() - exchange.started) * 1000)
-    headers = (
-        (b"content-type", b"application/json"),
-        (b"openai-processing-ms", str(milliseconds).encode()),
-        *head.headers,
-    )
-    await exchange.respond(200, body, headers)

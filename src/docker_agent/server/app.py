@@ -10,15 +10,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from docker_agent.errors import RequestError
 from docker_agent.runtime.agent import Teams
-from docker_agent.server.auth import Keys, check_host, check_origin
+from docker_agent.server.auth import check_host, check_origin
 from docker_agent.server.body import ClientLeft, check_length
+from docker_agent.server.conversations.paused import PausedTurns
+from docker_agent.server.conversations.place import Places
+from docker_agent.server.conversations.port import Conversations
+from docker_agent.server.cors import Cors
 from docker_agent.server.errors import from_request_error
-from docker_agent.server.exchange import NO_CONTENT, Exchange
+from docker_agent.server.exchange import NO_CONTENT, Exchange, Services
+from docker_agent.server.keys import Keys
 from docker_agent.server.paths import canonical
 from docker_agent.server.routes.completions import complete
 from docker_agent.server.routes.health import health, ready
 from docker_agent.server.routes.models import list_models, retrieve_model
 from docker_agent.server.routes.openapi import openapi
+from docker_agent.server.running import Running
 from docker_agent.server.settings import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -26,6 +32,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Exchange], Awaitable[None]]
 
 _EXCHANGE = "docker_agent.exchange"
+_PREFLIGHT = b"access-control-request-method"
 _KNOWN = "the endpoints here are /v1/chat/completions, /v1/models, /openapi.json, /health, /ready"
 
 
@@ -68,33 +75,50 @@ OPEN_PATHS = frozenset({"/openapi.json", "/health", "/ready"})
 """What needs no key."""
 
 
-def build_app(teams: Teams, settings: ServerSettings) -> ASGIApp:
+def build_app(
+    teams: Teams,
+    settings: ServerSettings,
+    *,
+    keys: Keys | None = None,
+    cors: Cors | None = None,
+    conversations: Conversations | None = None,
+    running: Running | None = None,
+) -> ASGIApp:
     """The server as an ASGI application, to be served or mounted in another one.
 
-    `teams` must stay open while the application is used.
+    `teams` and `conversations` must stay open while the application is used. Without `keys`
+    everybody is let in, without `conversations` none is kept.
     """
+    services = Services(
+        teams,
+        settings,
+        keys or Keys(),
+        cors or Cors(),
+        Places(conversations, PausedTurns(settings.conversation_ttl)),
+        running or Running(),
+    )
     routes: list[BaseRoute] = [Route(path, endpoint) for path, endpoint in ROUTES.items()]
-    return App(Router(routes, default=_no_route, redirect_slashes=False), teams, settings)
+    return App(Router(routes, default=_no_route, redirect_slashes=False), services)
 
 
 class App:
     """The way in: request id, size, host, origin, key, route; and the outermost edge for errors."""
 
-    def __init__(self, router: Router, teams: Teams, settings: ServerSettings) -> None:
+    def __init__(self, router: Router, services: Services) -> None:
         self._router = router
-        self._teams = teams
-        self._settings = settings
-        self._keys = Keys(settings.api_keys)
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, send, self._teams, self._settings)
+        exchange = Exchange(scope, receive, send, self._services)
         scope[_EXCHANGE] = exchange
         try:
-            self._admit(exchange)
-            await self._router(scope, receive, send)
+            if self._admit(exchange):
+                await self._router(scope, receive, send)
+            else:
+                await exchange.respond(NO_CONTENT, b"", Cors.preflight(exchange.headers))
         except RequestError as exc:
             await exchange.fail(exc)
         except ClientLeft:
@@ -103,18 +127,25 @@ class App:
             log.exception("request %s failed", exchange.request_id)
             await self._apologize(exchange)
 
-    def _admit(self, exchange: Exchange) -> None:
-        settings, scope = self._settings, exchange.scope
+    def _admit(self, exchange: Exchange) -> bool:
+        """Let a request in, or raise `RequestError`; false for a browser's preflight, which is
+        to be answered without a key."""
+        scope, keys = exchange.scope, self._services.keys
         scope["path"] = canonical(scope["path"])
         check_length(exchange)
-        if not settings.api_keys:
-            check_host(exchange.headers, settings)
+        if not keys.any:
+            check_host(exchange.headers, self._services.settings)
+        if exchange.cors:
+            if exchange.method == "OPTIONS" and _PREFLIGHT in exchange.headers:
+                return False
+        elif not keys.any:
             check_origin(scope["path"], exchange.headers)
         try:
-            exchange.caller = self._keys.caller(exchange.headers)
+            exchange.caller = keys.caller(exchange.headers)
         except RequestError:
             if scope["path"] not in OPEN_PATHS:
                 raise
+        return True
 
     async def _apologize(self, exchange: Exchange) -> None:
         """An error of ours: the client learns that, and the id under which the log tells more."""

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -14,43 +12,6 @@ from docker_agent.server.settings import ServerSettings
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _ORIGIN_EXEMPT = frozenset({"/", "/openapi.json", "/health"})
-
-
-class Keys:
-    """The keys that are let in, kept as digests; comparing takes the same time for every guess."""
-
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        self._digests = tuple(_digest(key.encode()) for key in keys)
-
-    def caller(self, headers: Mapping[bytes, bytes]) -> str:
-        """A name for whoever holds the presented key; empty when no key is asked for.
-
-        Raises `RequestError` of kind `invalid_api_key`.
-        """
-        if not self._digests:
-            return ""
-        digest = _digest(_presented(headers))
-        found = ""
-        for known in self._digests:
-            if hmac.compare_digest(known, digest):
-                found = known.hex()[:16]
-        if not found:
-            raise RequestError(
-                "invalid_api_key",
-                "A valid API key is needed: send it as 'Authorization: Bearer <key>'.",
-            )
-        return found
-
-
-def _presented(headers: Mapping[bytes, bytes]) -> bytes:
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        return token.strip()
-    return headers.get(b"x-api-key") or headers.get(b"api-key") or b""
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
 
 
 def check_host(headers: Mapping[bytes, bytes], settings: ServerSettings) -> None:
@@ -83,8 +44,7 @@ def check_origin(path: str, headers: Mapping[bytes, bytes]) -> None:
     if cross:
         raise RequestError(
             "forbidden_origin",
-            "Web pages of other sites may not call this server; "
-            "protect it with --api-key and allow the page's origin to change that.",
+            "Web pages of other sites may not call this server; allow this one with --cors-origin.",
         )
 
 

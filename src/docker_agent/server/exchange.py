@@ -8,11 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from docker_agent.errors import RequestError
 from docker_agent.runtime.agent import Teams
+from docker_agent.server.conversations.place import Places
+from docker_agent.server.cors import Cors
 from docker_agent.server.errors import HttpError, from_request_error
+from docker_agent.server.keys import Keys
+from docker_agent.server.running import Running
 from docker_agent.server.settings import ServerSettings
 
 ABORT = "docker_agent.abort"
@@ -27,6 +32,17 @@ NO_CONTENT = 204
 _MAX_REQUEST_ID = 128
 
 
+class Services(msgspec.Struct, frozen=True):
+    """What all requests of one application share."""
+
+    teams: Teams
+    settings: ServerSettings
+    keys: Keys
+    cors: Cors
+    places: Places
+    running: Running
+
+
 class Exchange:
     """A request with its headers read once, and the only way to answer it.
 
@@ -38,27 +54,27 @@ class Exchange:
         "_receive",
         "_send",
         "caller",
+        "cors",
         "finished",
         "head_sent",
         "headers",
         "request_id",
         "scope",
+        "services",
         "settings",
         "started",
-        "teams",
     )
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, teams: Teams, settings: ServerSettings
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, services: Services) -> None:
         self.scope = scope
         self._receive = receive
         self._send = send
-        self.teams = teams
-        self.settings = settings
+        self.services = services
+        self.settings = services.settings
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = _request_id(self.headers.get(b"x-request-id"))
         self.caller = ""
+        self.cors: Headers = services.cors.headers(self.headers)
         self.started = time.monotonic()
         self.finished = False
         self.head_sent = False
@@ -87,6 +103,7 @@ class Exchange:
         own: list[tuple[bytes, bytes]] = [
             (b"x-request-id", self.request_id.encode()),
             (b"x-content-type-options", b"nosniff"),
+            *self.cors,
             *headers,
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": own})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -18,12 +19,10 @@ from docker_agent.errors import RequestError
 from docker_agent.server.accept import Acceptor
 from docker_agent.server.errors import from_request_error
 from docker_agent.server.exchange import ABORT
+from docker_agent.server.settings import DEFAULT_SHUTDOWN_TIMEOUT
 
 CONNECTION_IDLE = 75
 """Seconds an idle connection is kept for the client's next request."""
-
-SHUTDOWN_TIMEOUT = 10
-"""Seconds running requests get to finish after SIGTERM or SIGINT."""
 
 LAST_WORDS = 2.0
 """Seconds requests get, once cut, to say so to their clients and to end what they started."""
@@ -53,9 +52,12 @@ class Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
         self._acceptors: list[Acceptor] = []
 
     @contextlib.contextmanager
@@ -74,6 +76,7 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._stopping()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
@@ -90,9 +93,19 @@ class _Server(uvicorn.Server):
         return Protocol(config=self.config, server_state=self.server_state, app_state={})
 
 
-async def serve(app: ASGIApp, bound: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve on `bound`, which is closed afterwards, until SIGINT or SIGTERM; `ready` is called
-    once."""
+async def serve(
+    app: ASGIApp,
+    bound: socket.socket,
+    *,
+    ready: Callable[[], None],
+    stopping: Callable[[], None] = lambda: None,
+    shutdown_timeout: float = DEFAULT_SHUTDOWN_TIMEOUT,
+) -> None:
+    """Serve on `bound`, which is closed afterwards, until SIGINT or SIGTERM.
+
+    `ready` is called once it listens, `stopping` at each signal; then running requests get
+    `shutdown_timeout` seconds, rounded up to whole ones.
+    """
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -103,11 +116,14 @@ async def serve(app: ASGIApp, bound: socket.socket, *, ready: Callable[[], None]
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=CONNECTION_IDLE,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        timeout_graceful_shutdown=math.ceil(shutdown_timeout),
     )
-    server = _Server(config, ready)
+    server = _Server(config, ready, stopping)
     try:
         await server.serve(sockets=[bound])
     finally:
         if tasks := list(server.server_state.tasks):
+            if server.force_exit:
+                for task in tasks:
+                    task.cancel()
             await asyncio.wait(tasks, timeout=LAST_WORDS)

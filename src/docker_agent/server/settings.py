@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from docker_agent.permissions import SafetyMode
@@ -15,16 +17,24 @@ DEFAULT_REQUEST_TIMEOUT = 300.0
 DEFAULT_KEEP_ALIVE = 10.0
 """Seconds of silence in a stream before a keep-alive (clients.md 15)."""
 
+DEFAULT_CONVERSATION_TTL = 1800.0
+"""Seconds a conversation is kept without use (`--conversation-ttl`)."""
+
+DEFAULT_SHUTDOWN_TIMEOUT = 10.0
+"""Seconds running requests get to finish after SIGTERM or SIGINT (`--shutdown-timeout`)."""
+
 
 class ServerSettings(msgspec.Struct, frozen=True):
     """Times are seconds, sizes bytes.
 
-    `api_keys` are the bearer tokens that are let in; none: everybody is. `hosts` are the `Host`
-    names a browser may have asked for, lower case, without ports; None: any. `entry` pins one
-    agent. `keep_alive` 0 sends none.
+    `hosts` are the `Host` names a browser may have asked for, lower case, without ports; None: any.
+    `entry` pins one agent. `keep_alive` 0 sends none. Conversations are kept only when
+    `conversations_max` is positive. `aliases` are further names of agents; with `strict_models` any
+    other unknown name is an error. `client_tools` None offers all of a client's tools, else those
+    named. With `finish_alone` a run ends although its client has left. `max_concurrency` 0 sets no
+    bound on runs at a time.
     """
 
-    api_keys: tuple[str, ...] = ()
     hosts: frozenset[str] | None = None
     entry: str | None = None
     safety: SafetyMode = "autonomous"
@@ -32,3 +42,10 @@ class ServerSettings(msgspec.Struct, frozen=True):
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
     max_turns: int = MAX_TURNS
     keep_alive: float = DEFAULT_KEEP_ALIVE
+    conversations_max: int = 0
+    conversation_ttl: float = DEFAULT_CONVERSATION_TTL
+    strict_models: bool = False
+    aliases: Mapping[str, str] = {}
+    client_tools: frozenset[str] | None = None
+    finish_alone: bool = False
+    max_concurrency: int = 0

@@ -6,116 +6,166 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from urllib.parse import quote
 
-from docker_agent.errors import Failure
-from docker_agent.events import Emit, ignore
+from docker_agent.errors import Failure, RequestError
+from docker_agent.messages import NO_TOOLS, ToolList
 from docker_agent.runtime.agent import Agent, Team
 from docker_agent.runtime.loop import run
 from docker_agent.runtime.request import Outcome, RunRequest
-from docker_agent.server.answer import ReplyHead, send_completion
+from docker_agent.server.answer import Answer, JsonAnswer, ReplyHead
 from docker_agent.server.body import read_body
-from docker_agent.server.errors import from_failure
+from docker_agent.server.conversations.ids import conversation_id, is_side_request
+from docker_agent.server.conversations.place import Place
+from docker_agent.server.errors import from_failure, from_request_error
 from docker_agent.server.exchange import Exchange
+from docker_agent.server.settings import ServerSettings
 from docker_agent.server.stream import ChunkStream
 from docker_agent.server.translate import client_tools_of, messages_of, overrides_of
 from docker_agent.server.wire import ChatRequest, decode_request
 
 log = logging.getLogger(__name__)
 
-SHUTTING_DOWN = from_failure(Failure("draining", "The server is shutting down."), acted=False)
+SHUTTING_DOWN = Failure("draining", "The server is shutting down.")
 """What a client hears whose run is cut because the server stops."""
 
-INTERNAL = from_failure(
-    Failure("internal_error", "Something went wrong here; the server's log knows more."),
-    acted=True,
-)
+INTERNAL = Failure("internal_error", "Something went wrong here; the server's log knows more.")
 """What a client hears after an error of ours; nobody knows what was done, so it is not retried."""
 
 
 async def complete(exchange: Exchange) -> None:
-    """Answer one chat request, streamed or whole; both are the same run with another `emit`."""
+    """Answer one chat request, streamed or whole; both are the same run with another `emit`.
+
+    The order at the end matters: the turn is kept, the conversation is free again, then the client
+    learns that the answer is complete. One that goes on at once must not meet its own lease.
+    """
     request = decode_request(await read_body(exchange))
-    async with exchange.teams.current() as team:
-        agent = choose_agent(team, request.model, exchange.settings.entry)
-        asked = _run_request(exchange, request, agent)
-        head = ReplyHead(
-            id=f"chatcmpl-{random.getrandbits(96):024x}",
-            created=int(time.time()),
-            model=request.model or agent.name,
-            headers=((b"x-agent", _header_text(agent.name)),),
-        )
-        if request.stream:
-            await _stream(exchange, team, asked, head, request)
-        else:
-            await _whole(exchange, team, asked, head, request)
+    with exchange.services.running.enter(exchange.settings.max_concurrency):
+        async with exchange.services.teams.current() as team:
+            agent = choose_agent(team, request.model, exchange.settings)
+            side = is_side_request(exchange.headers, request)
+            asked = _run_request(exchange, request, agent, side=side)
+            answer = _answer(exchange, request, agent, asked.conversation_id)
+            place = exchange.services.places.find(
+                exchange.caller, agent.name, asked.conversation_id, messages_of(request)
+            )
+            try:
+                outcome = await _answered_run(exchange, team, asked, answer, place)
+                if outcome is not None:
+                    await _finish(answer, outcome)
+            finally:
+                await answer.stop()
 
 
-def choose_agent(team: Team, model: str | None, pinned: str | None) -> Agent:
-    """The agent a request means: the one it names, else the pinned or the default one."""
-    if model and model in team.listed and (pinned is None or model == pinned):
-        return team.agents[model]
-    return team.agents[pinned or team.default]
+def choose_agent(team: Team, model: str | None, settings: ServerSettings) -> Agent:
+    """The agent a request means: the one it names, else the pinned or the default one.
+
+    Raises `RequestError` of kind `model_not_found` for an unknown name under `--strict-models`.
+    """
+    visible = (settings.entry,) if settings.entry else team.listed
+    name = settings.aliases.get(model or "", model)
+    if name and name in visible:
+        return team.agents[name]
+    if name and settings.strict_models:
+        known = ", ".join(visible)
+        text = f"The model '{model}' does not exist; this server has: {known}."
+        raise RequestError("model_not_found", text, param="model")
+    return team.agents[settings.entry or team.default]
 
 
-def _run_request(exchange: Exchange, request: ChatRequest, agent: Agent) -> RunRequest:
+def _run_request(
+    exchange: Exchange, request: ChatRequest, agent: Agent, *, side: bool
+) -> RunRequest:
     settings = exchange.settings
+    kept = settings.conversations_max > 0 and not side
     return RunRequest(
         id=exchange.request_id,
         entry=agent.name,
-        new=messages_of(request),
+        new=(),
+        conversation_id=conversation_id(exchange.headers) if kept else None,
         caller=f"{exchange.caller}/{request.user}" if request.user else exchange.caller,
         overrides=overrides_of(request),
-        client_tools=client_tools_of(request),
+        client_tools=_offered(client_tools_of(request), settings.client_tools),
+        tools_off=side,
         safety=settings.safety,
         deadline=asyncio.get_running_loop().time() + settings.request_timeout,
         max_turns=settings.max_turns,
     )
 
 
-async def _stream(
-    exchange: Exchange, team: Team, asked: RunRequest, head: ReplyHead, request: ChatRequest
-) -> None:
+def _offered(tools: ToolList, names: frozenset[str] | None) -> ToolList:
+    if names is None or not tools:
+        return tools
+    kept = [spec for spec in tools.specs if spec.name in names]
+    return ToolList(kept) if kept else NO_TOOLS
+
+
+def _answer(
+    exchange: Exchange, request: ChatRequest, agent: Agent, conversation: str | None
+) -> Answer:
+    headers = [(b"x-agent", _header_text(agent.name))]
+    if conversation:
+        headers.append((b"x-conversation-id", _header_text(conversation)))
+    head = ReplyHead(
+        id=f"chatcmpl-{random.getrandbits(96):024x}",
+        created=int(time.time()),
+        model=request.model or agent.name,
+        headers=headers,
+    )
+    if not request.stream:
+        return JsonAnswer(exchange, head, request.metadata)
     options = request.stream_options
-    include_usage = bool(options and options.include_usage)
-    stream = ChunkStream(exchange, head, include_usage=include_usage)
+    return ChunkStream(exchange, head, include_usage=bool(options and options.include_usage))
+
+
+async def _answered_run(
+    exchange: Exchange,
+    team: Team,
+    asked: RunRequest,
+    answer: Answer,
+    finding: AbstractAsyncContextManager[Place],
+) -> Outcome | None:
+    """The outcome, kept if it is to be kept; None when there is nobody to tell, or all is told."""
+    opened = False
     try:
-        await stream.open()
-        outcome = await _run(exchange, team, asked, stream.emit)
-        if outcome is None:
-            return
-        if outcome.failure is not None:
-            await stream.fail(from_failure(outcome.failure, acted=outcome.acted))
-        else:
-            await stream.close(outcome)
+        async with finding as place:
+            await answer.open()
+            opened = True
+            outcome = await _watched(exchange, run(team, place.fill(asked), answer.emit))
+            if outcome is not None and outcome.failure is None:
+                outcome = await place.keep(outcome)
+            return outcome
+    except RequestError as exc:
+        if not opened:
+            raise
+        await answer.fail(from_request_error(exc))
     except asyncio.CancelledError:
-        await stream.fail(SHUTTING_DOWN)
+        await answer.fail(from_failure(SHUTTING_DOWN, acted=False))
         raise
     except Exception:
         log.exception("run %s failed", asked.id)
-        await stream.fail(INTERNAL)
-    finally:
-        await stream.stop()
+        await answer.fail(from_failure(INTERNAL, acted=True))
+    return None
 
 
-async def _whole(
-    exchange: Exchange, team: Team, asked: RunRequest, head: ReplyHead, request: ChatRequest
-) -> None:
-    try:
-        outcome = await _run(exchange, team, asked, ignore)
-    except asyncio.CancelledError:
-        await exchange.fail(SHUTTING_DOWN)
-        raise
-    if outcome is None:
-        return
+async def _finish(answer: Answer, outcome: Outcome) -> None:
     if outcome.failure is not None:
-        await exchange.fail(from_failure(outcome.failure, acted=outcome.acted))
+        await answer.fail(from_failure(outcome.failure, acted=outcome.acted))
     else:
-        await send_completion(exchange, head, outcome, request.metadata)
+        await answer.close(outcome)
 
 
-async def _run(exchange: Exchange, team: Team, asked: RunRequest, emit: Emit) -> Outcome | None:
-    """Run while the client is there; None when it has left, and with it everything it started."""
+async def _watched(
+    exchange: Exchange, running: Coroutine[object, object, Outcome]
+) -> Outcome | None:
+    """Run while the client is there; None when it has left, and with it everything it started.
+
+    With `--on-disconnect finish` the run ends all the same, and its turn is kept.
+    """
+    if exchange.settings.finish_alone:
+        return await running
     work = asyncio.current_task()
     watcher = asyncio.create_task(exchange.left())
     gone = False
@@ -128,13 +178,13 @@ async def _run(exchange: Exchange, team: Team, asked: RunRequest, emit: Emit) ->
 
     watcher.add_done_callback(cancel)
     try:
-        return await run(team, asked, emit)
+        return await running
     except asyncio.CancelledError:
         if not gone or work is None:
             raise
         work.uncancel()
         exchange.finished = True
-        log.info("run %s: the client left", asked.id)
+        log.info("request %s: the client left", exchange.request_id)
         return None
     finally:
         watcher.remove_done_callback(cancel)
@@ -142,5 +192,5 @@ async def _run(exchange: Exchange, team: Team, asked: RunRequest, emit: Emit) ->
 
 
 def _header_text(name: str) -> bytes:
-    """An agent's name as a header value; what HTTP cannot carry is percent-encoded."""
+    """A name as a header value; what HTTP cannot carry is percent-encoded."""
     return quote(name, safe=" !#$&'()*+,/:;=?@[]-_.~").encode()

@@ -16,10 +16,10 @@ async def health(exchange: Exchange) -> None:
 
 async def ready(exchange: Exchange) -> None:
     """200 when nothing is starting or broken, else 503; what it is, only for those with the key."""
-    unready = exchange.teams.unready()
+    unready = exchange.services.teams.unready()
     if not unready:
         await exchange.respond(200, b'{"status":"ready"}')
         return
-    trusted = exchange.caller or not exchange.settings.api_keys
+    trusted = exchange.caller or not exchange.services.keys.any
     detail = f": {msgspec.json.encode(unready).decode()}" if trusted else ""
     raise RequestError("draining", f"The server is not ready{detail}.", code="not_ready")

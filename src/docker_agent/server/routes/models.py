@@ -12,14 +12,14 @@ from docker_agent.server.wire import ModelList, ModelObject
 
 async def list_models(exchange: Exchange) -> None:
     """The agents a client may choose, in the file's order."""
-    team = exchange.teams.peek()
+    team = exchange.services.teams.peek()
     listed = [_model(team, name) for name in _visible(team, exchange.settings.entry)]
     await exchange.respond(200, msgspec.json.encode(ModelList(data=listed)))
 
 
 async def retrieve_model(exchange: Exchange) -> None:
     """One agent; its name may hold slashes."""
-    team = exchange.teams.peek()
+    team = exchange.services.teams.peek()
     name: str = exchange.scope["path_params"]["id"]
     visible = _visible(team, exchange.settings.entry)
     if name not in visible:

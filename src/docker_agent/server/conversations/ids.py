@@ -1,0 +1,58 @@
+"""Which conversation a request belongs to, and which requests belong to none. Pure.
+
+Source: chat-server.md §7, clients.md 76 to 78.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from docker_agent.errors import RequestError
+from docker_agent.server.wire import ChatRequest
+
+HEADERS = (b"x-conversation-id", b"x-openwebui-chat-id", b"x-session-id")
+"""The first that is set wins."""
+
+MAX_ID = 256
+
+TASK_HEADER = b"x-openwebui-task"
+_TASK_MARKS = ('"title":', '"tags":', '"follow_ups":', '"queries":', '"text":')
+_TASK_START = "### Task:"
+
+
+def conversation_id(headers: Mapping[bytes, bytes]) -> str | None:
+    """The client's id; None when it sent none or a blank one. Raises `RequestError`."""
+    for name in HEADERS:
+        id = headers.get(name, b"").decode("latin-1").strip()
+        if not id:
+            continue
+        if len(id) > MAX_ID or not id.isprintable():
+            raise RequestError(
+                "invalid_request",
+                f"{name.decode()} must be at most {MAX_ID} printable characters.",
+                code="invalid_conversation_id",
+            )
+        return id
+    return None
+
+
+def is_side_request(headers: Mapping[bytes, bytes], request: ChatRequest) -> bool:
+    """Whether a chat UI asks for a title, tags or the like beside the chat.
+
+    Told by Open WebUI's header, else by its templates: one user message, not streamed, which begins
+    as all of them do and names one of the JSON keys they want. Its template for ordinary questions
+    begins alike, so the beginning alone says nothing.
+    """
+    if headers.get(TASK_HEADER, b"").strip():
+        return True
+    if request.stream or len(request.messages) != 1:
+        return False
+    [message] = request.messages
+    text = message.content
+    return (
+        message.role == "user"
+        and isinstance(text, str)
+        and text.lstrip().startswith(_TASK_START)
+        and "JSON" in text
+        and any(mark in text for mark in _TASK_MARKS)
+    )

@@ -1,0 +1,22 @@
+"""Conversation stores by the name `--conversations` gives them: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from docker_agent.server.conversations.memory import MemoryConversations
+from docker_agent.server.conversations.port import Conversations
+
+Open = Callable[[str, int, float], AbstractAsyncContextManager[Conversations]]
+"""Opens a store from what follows its name, for so many conversations, each kept so many
+seconds."""
+
+
+@asynccontextmanager
+async def open_memory(rest: str, limit: int, ttl: float) -> AsyncGenerator[Conversations]:
+    """Conversations in this process; they do not survive a restart."""
+    yield MemoryConversations(limit, ttl)
+
+
+STORES: Mapping[str, Open] = {"memory": open_memory}
