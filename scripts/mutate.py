@@ -1,7 +1,7 @@
 """Break the product in 40 listed ways, one line at a time; each must turn a test red.
 
-usage: mutate.py [words that the line or the file must hold]
-Works on a copy, so the tree stays as it is. A breakage that no test notices is a promise nobody keeps.
+usage: mutate.py [words that the line or the file must hold] Works on a copy, so the tree stays as
+it is. A breakage that no test notices is a promise nobody keeps.
 """
 
 from __future__ import annotations

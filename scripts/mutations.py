@@ -1,4 +1,5 @@
-"""One-line breakages of src: what was there, what stands there instead, and the tests that must notice."""
+"""One-line breakages of src: what was there, what stands there instead, and the tests that must
+notice."""
 
 from __future__ import annotations
 
@@ -24,46 +25,205 @@ PORTS = "tests/test_ports.py"
 MUTATIONS = [
     # the road of a token
     Mutation("server/stream.py", "        if source.depth:", "        if source.depth > 9:", TOOLS),
-    Mutation("server/stream.py", 'self._chunk(b\'{"role":"assistant","content":""}\')', 'self._chunk(b"{}")', REPLIES),
-    Mutation("server/stream.py", "await self._write(b\"\".join((*pieces, _DONE)), more=False)", "await self._write(b\"\".join(pieces), more=False)", REPLIES),
-    Mutation("server/stream.py", "        if self._usage:\n            usage =", "        if True:\n            usage =", REPLIES),
-    Mutation("server/stream.py", "        if silent >= self._keep_alive and", "        if silent >= 9e9 and", LIVES),
-    Mutation("server/stream.py", "            async with asyncio.timeout(LAST_WRITE_TIMEOUT):", "            async with asyncio.timeout(None):", f"{LIVES} -k stops_reading"),
-    Mutation("server/routes/completions.py", "            work.cancel()", "            pass", f"{LIVES} -k hangs_up"),
-    Mutation("models/connection.py", "            self._transport.pause_reading()", "            pass", f"{LIVES} -k stops_reading"),
-    Mutation("models/openai_chat.py", "        if chunk.usage is not None:", "        if chunk.usage is not None and not chunk.choices:", "tests/models/test_openai_chat.py"),
-    Mutation("models/openai_chat.py", "            await self._show([*self._take(reader.finish()), *self._rest()], emit)\n        except", "            await self._show([*self._rest()], emit)\n        except", "tests/models/test_openai_chat.py"),
-    Mutation("models/sse.py", '        if b"\\r" in rest:', '        if b"\\r\\r" in rest:', "tests/models/test_sse.py"),
-    Mutation("models/fallback.py", "                if exc.emitted or retry == self._retries or pause is None:", "                if retry == self._retries or pause is None:", "tests/models/test_fallback.py"),
-    Mutation("models/fallback.py", "return wait if wait <= MAX_RETRY_AFTER else None", "return wait", "tests/models/test_fallback.py"),
-    Mutation("models/http.py", "                if connection.answered or exc.stalled:", "                if True:", "tests/models/test_http.py"),
-    Mutation("models/failures.py", "            text = text.replace(secret, \"***\")", "            pass", LIVES),
+    Mutation(
+        "server/stream.py",
+        'self._chunk(b\'{"role":"assistant","content":""}\')',
+        'self._chunk(b"{}")',
+        REPLIES,
+    ),
+    Mutation(
+        "server/stream.py",
+        'await self._write(b"".join((*pieces, _DONE)), more=False)',
+        'await self._write(b"".join(pieces), more=False)',
+        REPLIES,
+    ),
+    Mutation(
+        "server/stream.py",
+        "        if self._usage:\n            usage =",
+        "        if True:\n            usage =",
+        REPLIES,
+    ),
+    Mutation(
+        "server/stream.py",
+        "        if silent >= self._keep_alive and",
+        "        if silent >= 9e9 and",
+        LIVES,
+    ),
+    Mutation(
+        "server/stream.py",
+        "            async with asyncio.timeout(LAST_WRITE_TIMEOUT):",
+        "            async with asyncio.timeout(None):",
+        f"{LIVES} -k stops_reading",
+    ),
+    Mutation(
+        "server/routes/completions.py",
+        "            work.cancel()",
+        "            pass",
+        f"{LIVES} -k hangs_up",
+    ),
+    Mutation(
+        "models/connection.py",
+        "            self._transport.pause_reading()",
+        "            pass",
+        f"{LIVES} -k stops_reading",
+    ),
+    Mutation(
+        "models/openai_chat.py",
+        "        if chunk.usage is not None:",
+        "        if chunk.usage is not None and not chunk.choices:",
+        "tests/models/test_openai_chat.py",
+    ),
+    Mutation(
+        "models/openai_chat.py",
+        "            await self._show([*self._take(reader.finish()), *self._rest()], emit)\n        except",
+        "            await self._show([*self._rest()], emit)\n        except",
+        "tests/models/test_openai_chat.py",
+    ),
+    Mutation(
+        "models/sse.py",
+        '        if b"\\r" in rest:',
+        '        if b"\\r\\r" in rest:',
+        "tests/models/test_sse.py",
+    ),
+    Mutation(
+        "models/fallback.py",
+        "                if exc.emitted or retry == self._retries or pause is None:",
+        "                if retry == self._retries or pause is None:",
+        "tests/models/test_fallback.py",
+    ),
+    Mutation(
+        "models/fallback.py",
+        "return wait if wait <= MAX_RETRY_AFTER else None",
+        "return wait",
+        "tests/models/test_fallback.py",
+    ),
+    Mutation(
+        "models/http.py",
+        "                if connection.answered or exc.stalled:",
+        "                if True:",
+        "tests/models/test_http.py",
+    ),
+    Mutation(
+        "models/failures.py",
+        '            text = text.replace(secret, "***")',
+        "            pass",
+        LIVES,
+    ),
     # the loop
-    Mutation("runtime/turn.py", "        self._separator = bool(strand.texts)", "        self._separator = False", TOOLS),
-    Mutation("runtime/turn.py", "    ledger.usage += reply.usage", "    ledger.usage = reply.usage", TOOLS),
-    Mutation("runtime/turn.py", "        choice=overrides.choice if overrides and first else AUTO,", "        choice=AUTO,", REQUESTS),
-    Mutation("runtime/loop.py", "    if failure is None:\n        digest", "    if True:\n        digest", PORTS),
-    Mutation("runtime/loop.py", "        Draft(last.state if last else None),", "        Draft(),", PORTS),
-    Mutation("runtime/loop.py", "        if last and last.agent in team.agents else request.entry", "        if False else request.entry", PORTS),
+    Mutation(
+        "runtime/turn.py",
+        "        self._separator = bool(strand.texts)",
+        "        self._separator = False",
+        TOOLS,
+    ),
+    Mutation(
+        "runtime/turn.py",
+        "    ledger.usage += reply.usage",
+        "    ledger.usage = reply.usage",
+        TOOLS,
+    ),
+    Mutation(
+        "runtime/turn.py",
+        "        choice=overrides.choice if overrides and first else AUTO,",
+        "        choice=AUTO,",
+        REQUESTS,
+    ),
+    Mutation(
+        "runtime/loop.py",
+        "    if failure is None:\n        digest",
+        "    if True:\n        digest",
+        PORTS,
+    ),
+    Mutation(
+        "runtime/loop.py", "        Draft(last.state if last else None),", "        Draft(),", PORTS
+    ),
+    Mutation(
+        "runtime/loop.py",
+        "        if last and last.agent in team.agents else request.entry",
+        "        if False else request.entry",
+        PORTS,
+    ),
     Mutation("runtime/calls.py", "    ledger.acted = True", "    pass", TOOLS),
     Mutation("runtime/calls.py", "    if not decision.allowed:", "    if False:", TOOLS),
-    Mutation("runtime/limits.py", "        if self._count < self._limit:", "        if self._count <= self._limit:", TOOLS),
+    Mutation(
+        "runtime/limits.py",
+        "        if self._count < self._limit:",
+        "        if self._count <= self._limit:",
+        TOOLS,
+    ),
     Mutation("runtime/prompt.py", "answers.setdefault(answer.call_id, answer)", "pass", TOOLS),
-    Mutation("runtime/delegation.py", "            strictest(strand.mode, agent.safety),", "            strand.mode,", "tests/runtime"),
+    Mutation(
+        "runtime/delegation.py",
+        "            strictest(strand.mode, agent.safety),",
+        "            strand.mode,",
+        "tests/runtime",
+    ),
     # who may come in, and do what
-    Mutation("permissions.py", '    if mode == "autonomous" or (found == "safe" and mode != "strict"):', '    if mode == "autonomous" or found == "safe":', "tests/test_permissions.py"),
-    Mutation("permissions.py", "rule.matches(name, arguments, if_unreadable=True):\n            return Decision(\n                False, \"team_permissions_deny\"", "rule.matches(name, arguments, if_unreadable=False):\n            return Decision(\n                False, \"team_permissions_deny\"", "tests/test_permissions.py"),
-    Mutation("server/auth.py", "            if hmac.compare_digest(known, digest):", "            if True:", DOORS),
-    Mutation("server/auth.py", "    if host_name(host) not in settings.hosts:", "    if False:", DOORS),
+    Mutation(
+        "permissions.py",
+        '    if mode == "autonomous" or (found == "safe" and mode != "strict"):',
+        '    if mode == "autonomous" or found == "safe":',
+        "tests/test_permissions.py",
+    ),
+    Mutation(
+        "permissions.py",
+        'rule.matches(name, arguments, if_unreadable=True):\n            return Decision(\n                False, "team_permissions_deny"',
+        'rule.matches(name, arguments, if_unreadable=False):\n            return Decision(\n                False, "team_permissions_deny"',
+        "tests/test_permissions.py",
+    ),
+    Mutation(
+        "server/auth.py",
+        "            if hmac.compare_digest(known, digest):",
+        "            if True:",
+        DOORS,
+    ),
+    Mutation(
+        "server/auth.py", "    if host_name(host) not in settings.hosts:", "    if False:", DOORS
+    ),
     Mutation("server/auth.py", "    if cross:", "    if False:", DOORS),
-    Mutation("server/app.py", '            if scope["path"] not in OPEN_PATHS:', '            if scope["path"] == "/v1/chat/completions":', DOORS),
-    Mutation("server/body.py", "        if size > limit:", "        if size > limit * 1000:", "tests/server -k chunked"),
+    Mutation(
+        "server/app.py",
+        '            if scope["path"] not in OPEN_PATHS:',
+        '            if scope["path"] == "/v1/chat/completions":',
+        DOORS,
+    ),
+    Mutation(
+        "server/body.py",
+        "        if size > limit:",
+        "        if size > limit * 1000:",
+        "tests/server -k chunked",
+    ),
     Mutation("server/body.py", "    if len(data) > limit:", "    if False:", REQUESTS),
-    Mutation("server/wire.py", "    except msgspec.ValidationError as exc:", "    except ZeroDivisionError as exc:", REQUESTS),
-    Mutation("server/translate.py", "    if not any(call.id in answered for call in calls):", "    if False:", REQUESTS),
-    Mutation("cli/serve_chat.py", '    safety = flags.safety or ("autonomous" if trusted_place else "restricted")', '    safety = flags.safety or "autonomous"', TOOLS),
-    Mutation("cli/serve_chat.py", "    if not listen.is_loopback and not keys and not flags.insecure_no_auth:", "    if False:", "tests/cli"),
+    Mutation(
+        "server/wire.py",
+        "    except msgspec.ValidationError as exc:",
+        "    except ZeroDivisionError as exc:",
+        REQUESTS,
+    ),
+    Mutation(
+        "server/translate.py",
+        "    if not any(call.id in answered for call in calls):",
+        "    if False:",
+        REQUESTS,
+    ),
+    Mutation(
+        "cli/serve_chat.py",
+        '    safety = flags.safety or ("autonomous" if trusted_place else "restricted")',
+        '    safety = flags.safety or "autonomous"',
+        TOOLS,
+    ),
+    Mutation(
+        "cli/serve_chat.py",
+        "    if not listen.is_loopback and not keys and not flags.insecure_no_auth:",
+        "    if False:",
+        "tests/cli",
+    ),
     # the files
     Mutation("tools/filesystem/handles.py", "O_NOFOLLOW", "O_CLOEXEC", "tests/tools"),
-    Mutation("loader/generations.py", "        if self._retiring and not self._leases:", "        if self._retiring:", PORTS),
+    Mutation(
+        "loader/generations.py",
+        "        if self._retiring and not self._leases:",
+        "        if self._retiring:",
+        PORTS,
+    ),
 ]

@@ -80,7 +80,8 @@ def test_the_banner_names_an_address_that_can_be_reached(
 def test_what_cannot_be_is_refused_in_words(
     tmp_path: Path, arguments: list[str], status: int, said: str
 ) -> None:
-    """chat-server.md §1: one clear message on stderr, status 2 for flags, 1 for the rest, no traceback."""
+    """chat-server.md §1: one clear message on stderr, status 2 for flags, 1 for the rest, no
+    traceback."""
     (tmp_path / "good.yaml").write_text(GOOD)
     (tmp_path / "broken.yaml").write_text("agents:\n  root: [}\n")
     (tmp_path / "empty.yaml").write_text("version: '12'\n")

@@ -1,4 +1,5 @@
-"""The official OpenAI SDK, strict about every reply, drives an agent unchanged. Source: seed.txt, parts.md H."""
+"""The official OpenAI SDK, strict about every reply, drives an agent unchanged. Source:
+seed.txt, parts.md H."""
 
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ def test_models_are_listed_and_retrieved(lane: Lane) -> None:
 
 @requirement("chat:4:error-kinds")
 def test_errors_become_the_sdks_own(scripted: Scripted, serve: Serve) -> None:
-    """chat-server.md §4: statuses by kind, so that client code that handles OpenAI's errors works."""
+    """chat-server.md §4: statuses by kind, so that client code that handles OpenAI's errors
+    works."""
     scripted.model("sdk-limited").script(fail(429, "slow down", headers={"Retry-After": "120"}))
     server = serve(agent_yaml(scripted.url, "sdk-limited"), "--api-key", "right")
     ask = {"model": "root", "messages": [{"role": "user", "content": "hi"}]}

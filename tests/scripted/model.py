@@ -21,13 +21,16 @@ from tests.scripted.actions import Action, Asked, HangUp, Head, Send, Wait
 from tests.scripted.gate import PATIENCE, Gate
 from tests.scripted.heard import Heard, Model
 from tests.scripted.parts import fail
-from tests.scripted.render import render
+from tests.scripted.render import CHAT, Wire, render
+from tests.scripted.responses import RESPONSES
 from tests.scripted.steps import Reply
 
 STALL = 0.25
 """Seconds a write may get nowhere before the peer counts as not reading."""
 SEND_BUFFER = 64 << 10
 """Bytes the kernel may hold for a peer that does not read (Linux doubles it)."""
+WIRES = {"/chat/completions": CHAT, "/responses": RESPONSES}
+"""The APIs it speaks, by the end of the path."""
 
 
 class Scripted:
@@ -148,14 +151,15 @@ class _Connection:
         method, path, _ = line.split(" ", 2)
         self._scripted.visits.append(f"{method} {path}")
         path = path.partition("?")[0]
-        if method == "POST" and path.endswith("/chat/completions"):
-            await self._complete(Heard(_object(raw), headers, raw, path, self._number, 0))
+        wire = next((WIRES[end] for end in WIRES if path.endswith(end)), None)
+        if method == "POST" and wire is not None:
+            await self._complete(Heard(_object(raw), headers, raw, path, self._number, 0), wire)
         elif method == "GET" and path.endswith("/models"):
             await self._reply(_models(self._scripted.names()))
         else:
             await self._reply(render(fail(404, f"no {method} {path} here"), _NOBODY))
 
-    async def _complete(self, heard: Heard) -> None:
+    async def _complete(self, heard: Heard, wire: Wire) -> None:
         name = str(heard.body.get("model", ""))
         reply: Reply = self._scripted.model(name).answer(heard)
         options: dict[str, object] = heard.body.get("stream_options") or {}
@@ -165,7 +169,7 @@ class _Connection:
             stream=heard.body.get("stream") is True,
             include_usage=options.get("include_usage") is True,
         )
-        await self._reply(render(reply, asked), heard)
+        await self._reply(render(reply, asked, wire), heard)
 
     async def _reply(self, actions: Iterator[Action], heard: Heard | None = None) -> None:
         """Play the actions while watching for a peer that leaves."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from tests.scripted.actions import Action, Asked, HangUp, Send, Settings
 from tests.scripted.steps import (
@@ -25,13 +26,30 @@ from tests.scripted.steps import (
 from tests.scripted.stream import Stream
 from tests.scripted.whole import whole
 
+Form = Callable[[list[Step], Asked, Settings], Iterator[Action]]
 
-def render(reply: Reply, asked: Asked) -> Iterator[Action]:
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How one API writes a reply: as an event stream, and as one JSON object."""
+
+    stream: Form
+    whole: Form
+
+
+def _chat_stream(steps: list[Step], asked: Asked, settings: Settings) -> Iterator[Action]:
+    return Stream(asked, settings).play(steps)
+
+
+CHAT = Wire(_chat_stream, whole)
+
+
+def render(reply: Reply, asked: Asked, wire: Wire = CHAT) -> Iterator[Action]:
     """All that happens, in order; endless for endless replies."""
     settings = Settings()
     steps = list(_number(_settle(reply.steps, settings), asked))
     stream = asked.stream and "as_json" not in settings.styles
-    actions = Stream(asked, settings).play(steps) if stream else whole(steps, asked, settings)
+    actions = (wire.stream if stream else wire.whole)(steps, asked, settings)
     if settings.cuts is not None:
         actions = _recut(actions, settings.cuts.sizes)
     if settings.death is not None:

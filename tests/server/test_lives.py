@@ -139,7 +139,7 @@ def test_a_model_that_dies_in_mid_stream_gives_one_error_and_no_restart(
         (fail(401, "bad key"), 502, "model_error", "server_error"),
         (fail(404, "no such model"), 502, "model_error", "server_error"),
         (context_too_long(), 400, "context_length_exceeded", "invalid_request_error"),
-        (fail(429, "later", headers={"Retry-After": "77"}), 429, "model_rate_limited", "rate_limit_error"),
+        (rate_limited("77"), 429, "model_rate_limited", "rate_limit_error"),
         (say("x") + broken_event(), 502, "model_error", "server_error"),
         (stream_error("overloaded", code="bad"), 502, "model_error", "server_error"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from tests.scripted.model import Scripted
 EXAMPLES = 1250
 """Per property: four of them make 5,000 request bodies."""
 
-scalars: st.SearchStrategy[Any] = (
+Strategy = st.SearchStrategy[Any]
+
+scalars: Strategy = (
     st.none()
     | st.booleans()
     | st.integers(-(2**80), 2**80)
@@ -24,7 +27,7 @@ scalars: st.SearchStrategy[Any] = (
     | st.text(max_size=20)
     | st.sampled_from(["", "user", "tool", "auto", "\ud800", "\x00", "a" * 300])
 )
-anything: st.SearchStrategy[Any] = st.recursive(
+anything: Strategy = st.recursive(
     scalars,
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4)
@@ -32,28 +35,21 @@ anything: st.SearchStrategy[Any] = st.recursive(
     max_leaves=12,
 )
 roles = st.sampled_from(["system", "developer", "user", "assistant", "tool", "function", "alien"])
-parts = st.fixed_dictionaries(
-    {},
-    optional={
-        "type": st.sampled_from(["text", "image_url", "input_audio", "file", "refusal", "odd"])
-        | scalars,
-        "text": anything,
-        "image_url": anything,
-        "input_audio": anything,
-        "file": anything,
-    },
-)
-calls = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": scalars,
-        "type": scalars,
-        "function": st.fixed_dictionaries({}, optional={"name": scalars, "arguments": anything}),
-    },
-)
-messages = st.fixed_dictionaries(
+
+
+def objects(required: Mapping[str, Strategy], optional: Mapping[str, Strategy]) -> Strategy:
+    """Objects that have all of one and some of the other."""
+    return st.fixed_dictionaries(dict(required), optional=dict(optional))
+
+
+kinds = st.sampled_from(["text", "image_url", "input_audio", "file", "refusal", "odd"])
+part_fields = dict.fromkeys(["text", "image_url", "input_audio", "file"], anything)
+parts = objects({}, {"type": kinds | scalars, **part_fields})
+functions = objects({}, {"name": scalars, "arguments": anything})
+calls = objects({}, {"id": scalars, "type": scalars, "function": functions})
+messages = objects(
     {"role": roles},
-    optional={
+    {
         "content": st.text(max_size=20) | st.lists(parts, max_size=3) | anything,
         "tool_calls": st.lists(calls, max_size=2) | anything,
         "tool_call_id": st.sampled_from(["a", "b"]) | scalars,
@@ -92,28 +88,14 @@ FIELDS = [
     "audio",
     "store",
 ]
-tools = st.lists(
-    st.fixed_dictionaries(
-        {"type": st.just("function")},
-        optional={
-            "function": st.fixed_dictionaries(
-                {"name": st.text(max_size=8)}, optional={"parameters": anything}
-            )
-        },
-    ),
-    max_size=2,
-)
-formats = st.fixed_dictionaries(
-    {"type": st.sampled_from(["text", "json_object", "json_schema"])},
-    optional={
-        "json_schema": st.fixed_dictionaries(
-            {"name": st.text(max_size=5)}, optional={"schema": anything}
-        )
-    },
-)
-near = st.fixed_dictionaries(
+names = objects({"name": st.text(max_size=8)}, {"parameters": anything})
+tools = st.lists(objects({"type": st.just("function")}, {"function": names}), max_size=2)
+schemas = objects({"name": st.text(max_size=5)}, {"schema": anything})
+format_types = st.sampled_from(["text", "json_object", "json_schema"])
+formats = objects({"type": format_types}, {"json_schema": schemas})
+near = objects(
     {"messages": st.lists(messages, max_size=4)},
-    optional={
+    {
         **dict.fromkeys(FIELDS, scalars),
         "tools": tools | anything,
         "response_format": formats | anything,
@@ -122,13 +104,12 @@ near = st.fixed_dictionaries(
         "metadata": st.dictionaries(st.text(max_size=4), scalars, max_size=2),
     },
 )
-far = st.dictionaries(
-    st.sampled_from(["messages", *FIELDS]) | st.text(max_size=5), anything, max_size=6
-)
+keys = st.sampled_from(["messages", *FIELDS]) | st.text(max_size=5)
+far: Strategy = st.dictionaries(keys, anything, max_size=6)
 
 
 @pytest.fixture(scope="module")
-def hardened(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def hardened(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     """A server of its own, whose log must stay free of tracebacks."""
     with Server(
         agent_yaml(scripted.url, "property"), home=tmp_path_factory.mktemp("home")
@@ -154,7 +135,7 @@ bounded = settings(
     max_examples=EXAMPLES,
     deadline=None,
     phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -302,7 +302,10 @@ def test_calls_of_the_history_are_kept_when_their_answers_follow(lane: Lane) -> 
 @requirement("chat:1:max-request-size")
 def test_a_chunked_body_is_counted_while_it_comes(lane: Lane) -> None:
     """chat-server.md §1: a chunked body without a length is cut off at the limit."""
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
     chunk = b"%x\r\n%s\r\n" % (65536, b" " * 65536)
     with lane.client.connect() as connection:
         connection.sendall(head)

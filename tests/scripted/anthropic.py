@@ -1,0 +1,132 @@
+"""A scripted server of Anthropic's Messages API: the machinery of `model.py`, other words."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import socket
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from tests.scripted.actions import Asked
+from tests.scripted.anthropic_parts import reject
+from tests.scripted.anthropic_render import in_messages_words
+from tests.scripted.gate import PATIENCE
+from tests.scripted.heard import Heard
+from tests.scripted.model import (
+    Scripted,
+    _Connection,  # pyright: ignore[reportPrivateUsage] - the same impolite socket
+)
+from tests.scripted.parts import answer
+from tests.scripted.render import render
+from tests.scripted.steps import Reply
+
+PATH = "/v1/messages"
+
+
+class Claude(Scripted):
+    """The running server. `sizes` are the tokens that `count_tokens` says of a model's questions;
+    a model without one gets an error."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.sizes: dict[str, int] = {}
+
+    @property
+    def url(self) -> str:
+        """What belongs into `base_url`."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def scripted_claude() -> Generator[Claude]:
+    """A server on a free port, until the block is left."""
+    started: list[Claude] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with _listen() as claude:
+            started.append(claude)
+            ready.set()
+            await stop.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, name="claude")
+    thread.start()
+    try:
+        if not ready.wait(PATIENCE):
+            raise RuntimeError("the scripted Messages server did not start")
+        yield started[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(PATIENCE)
+
+
+@asynccontextmanager
+async def _listen() -> AsyncGenerator[Claude]:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    claude = Claude(listener.getsockname()[1])
+    numbers = itertools.count()
+    talks: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.create_task(_MessagesConnection(claude, reader, writer, numbers).talk())
+        talks.add(talk)
+        talk.add_done_callback(talks.discard)
+
+    server = await asyncio.start_server(connected, sock=listener)
+    try:
+        yield claude
+    finally:
+        server.close()
+        for talk in list(talks):
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+class _MessagesConnection(_Connection):
+    def __init__(
+        self,
+        claude: Claude,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        numbers: itertools.count[int],
+    ) -> None:
+        super().__init__(claude, reader, writer, next(numbers))
+        self._claude = claude
+
+    async def _exchange(self, line: str) -> None:
+        headers: dict[str, str] = {}
+        while field := await self._line():
+            name, _, value = field.partition(":")
+            headers[name.lower()] = value.strip()
+        raw = await self._body(headers)
+        method, target, _ = line.split(" ", 2)
+        self._claude.visits.append(f"{method} {target}")
+        path = target.partition("?")[0]
+        body: dict[str, Any] = json.loads(raw) if raw else {}
+        model = str(body.get("model", ""))
+        asked = Asked(model, 0, stream=body.get("stream") is True, include_usage=True)
+        if (method, path) == ("POST", f"{PATH}/count_tokens"):
+            await self._reply(render(self._size(model), asked))
+        elif (method, path) == ("POST", PATH) and "max_tokens" in body:
+            heard = Heard(body, headers, raw, target, self._number, 0)
+            reply = self._claude.model(model).answer(heard)
+            asked = Asked(model, heard.number, asked.stream, include_usage=True)
+            await self._reply(render(in_messages_words(reply, asked), asked), heard)
+        else:
+            text = f"no {method} {path} here, or no max_tokens"
+            await self._reply(render(reject(404, "not_found_error", text), asked))
+
+    def _size(self, model: str) -> Reply:
+        if model not in self._claude.sizes:
+            return reject(400, message="scripted: nothing to count")
+        return answer(200, json.dumps({"input_tokens": self._claude.sizes[model]}).encode())

@@ -1,0 +1,123 @@
+"""What the server keeps, and how it stops. Source: chat-server.md §1, §2 and §7; seed.txt."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from docker_agent.cli.serve_chat import chat
+from tests.conftest import Serve
+from tests.harness import Server, agent_yaml
+from tests.requirements import requirement
+from tests.scripted.gate import Gate
+from tests.scripted.heard import Model
+from tests.scripted.model import Scripted
+from tests.scripted.parts import hold, say
+
+ID = {"X-Conversation-Id": "a/b c"}
+
+
+def stopped_listening(server: Server) -> Iterator[None]:
+    """Runs out once nobody can connect any more; the test's own limit bounds it."""
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+        except OSError:
+            return
+        yield
+
+
+@requirement("seed:open-webui")
+def test_open_webui_connects_with_url_key_and_origin(scripted: Scripted, serve: Serve) -> None:
+    """seed.txt 151-157: the page's own flags; the chat's origin and its server's requests."""
+    flags = ("--cors-origin", "http://localhost:3000", "--api-key-env", "OPEN_WEBUI_TOKEN")
+    server = serve(agent_yaml(scripted.url, "webui"), *flags, env={"OPEN_WEBUI_TOKEN": "t"})
+    client = openai.OpenAI(base_url=server.url, api_key="t")
+    assert [model.id for model in client.models.list()] == ["root"]
+    page = {"Origin": "http://localhost:3000"}
+    reply = server.client(key="t").chat("hi", headers=page)
+    assert reply.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+@requirement("seed:max-idle-runtimes", "chat:1:max-idle-runtimes")
+def test_idle_runtimes_may_be_bounded(scripted: Scripted, serve: Serve, model: Model) -> None:
+    """seed.txt 142-144: 4 by default, 0 disables pooling; the agent answers all the same."""
+    assert {param.name: param.default for param in chat.params}["max_idle_runtimes"] == 4
+    server = serve(agent_yaml(scripted.url, model.name), "--max-idle-runtimes", "0")
+    assert [server.client().chat(text).content for text in ("a", "b")] == ["a", "b"]
+
+
+@requirement("chat:2:x-conversation-id")
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_of_a_conversation_names_it(
+    scripted: Scripted, serve: Serve, model: Model, stream: bool
+) -> None:
+    """chat-server.md §2: x-conversation-id when one is in play."""
+    server = serve(agent_yaml(scripted.url, model.name), "--conversations-max", "2")
+    with server.client().stream("hi", headers=ID, stream=stream) as answer:
+        assert answer.headers["x-conversation-id"] == "a/b c"
+    assert "x-conversation-id" not in server.client().chat("hi").headers
+
+
+@requirement("chat:7:system")
+def test_system_messages_stay_those_of_the_first_turn(
+    scripted: Scripted, serve: Serve, model: Model
+) -> None:
+    """chat-server.md §7: later ones are dropped."""
+    server = serve(agent_yaml(scripted.url, model.name), "--conversations-max", "2")
+    for rule in ("first rule", "second rule"):
+        messages = [{"role": "system", "content": rule}, {"role": "user", "content": "hi"}]
+        assert server.client().chat(messages, headers=ID).status == 200
+    shown = "\n".join(m["content"] for m in model.heard[-1].messages if m["role"] == "system")
+    assert "first rule" in shown
+    assert "second rule" not in shown
+
+
+@requirement("chat:1:shutdown-timeout")
+def test_what_still_runs_after_the_drain_is_cut_with_an_error(
+    scripted: Scripted, serve: Serve, model: Model
+) -> None:
+    """chat-server.md §1: --shutdown-timeout, then an error event."""
+    gate = Gate()
+    model.script(say("half") + hold(gate) + say("never"))
+    server = serve(agent_yaml(scripted.url, model.name), "--shutdown-timeout", "300ms")
+    with server.client().stream("hi") as stream:
+        assert stream.next_text() == "half"
+        server.signal(signal.SIGTERM)
+        chunks = stream.rest()
+        assert stream.done
+    assert chunks[-1]["error"]["code"] == "draining"
+    assert server.wait(5.0) == 0
+    gate.open()
+
+
+@requirement("chat:1:draining")
+def test_a_draining_server_takes_no_new_request(
+    scripted: Scripted, serve: Serve, model: Model
+) -> None:
+    """chat-server.md §1, §4: 503 with Retry-After on a connection that is open already."""
+    gate = Gate()
+    model.script(say("one ") + hold(gate) + say("two"))
+    server = serve(agent_yaml(scripted.url, model.name))
+    body = b'{"messages": [{"role": "user", "content": "hi"}]}'
+    request = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
+    with server.client().stream("hi") as stream, server.client().connect() as open_already:
+        assert stream.next_text() == "one "
+        open_already.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in open_already.recv(4096)
+        server.signal(signal.SIGTERM)
+        for _ in stopped_listening(server):
+            pass
+        open_already.sendall(request)
+        answer = open_already.recv(4096)
+        gate.open()
+        stream.rest()
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1\r\n" in answer.lower()

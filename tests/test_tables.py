@@ -1,0 +1,128 @@
+"""Adding something is one file and one row: no file without its row. Source: DESIGN.md §7."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+import docker_agent
+from docker_agent.config import hooks as declared_hooks
+from docker_agent.config.toolset_rules import TYPES
+from docker_agent.errors import Kind
+from docker_agent.hooks.port import HookEvent
+from docker_agent.hooks.table import BUILTINS
+from docker_agent.loader.choose import AUTO_ROWS
+from docker_agent.models import table as models
+from docker_agent.models.endpoints import ENDPOINTS
+from docker_agent.server.app import ROUTES
+from docker_agent.server.errors import ROWS
+from docker_agent.server.openapi import document
+from docker_agent.tools import table as tools
+from tests.requirements import requirement
+
+SOURCE = Path(docker_agent.__file__).parent
+
+MADE_OF_OTHERS = {"models/fallback.py", "tools/select.py"}
+"""Models and toolsets that wrap others; the loader makes them."""
+
+
+def defining(room: str, method: str) -> set[str]:
+    """The files of a room with a class that has this method: its adapters."""
+    return {
+        path.relative_to(SOURCE).as_posix()
+        for path in (SOURCE / room).rglob("*.py")
+        if path.name != "port.py" and method in _methods(path)
+    }
+
+
+def _methods(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            for child in node.body:
+                if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield child.name
+
+
+def imported_by(table: str) -> set[str]:
+    """The files of ours that a table imports from."""
+    return {
+        f"{node.module.removeprefix('docker_agent.').replace('.', '/')}.py"
+        for node in ast.walk(ast.parse((SOURCE / table).read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
+
+
+def files(folder: str) -> set[str]:
+    """All modules of a folder."""
+    found = (SOURCE / folder).glob("*.py")
+    return {path.relative_to(SOURCE).as_posix() for path in found if path.stem != "__init__"}
+
+
+@requirement("design:7:tables")
+def test_every_model_adapter_is_reached_from_the_table() -> None:
+    """DESIGN.md §7: a protocol is `models/<name>.py` and a row of `PROVIDERS`."""
+    adapters = defining("models", "reply") - MADE_OF_OTHERS
+    assert adapters and adapters - imported_by("models/table.py") == set()
+
+
+@requirement("design:7:tables")
+def test_every_toolset_is_reached_from_the_table() -> None:
+    """DESIGN.md §7: a toolset is `tools/<name>.py` and a row of `TOOLSETS`."""
+    adapters = defining("tools", "call") - MADE_OF_OTHERS
+    assert adapters and adapters - imported_by("tools/table.py") == set()
+
+
+@requirement("design:7:tables")
+def test_every_builtin_hook_is_a_row() -> None:
+    """DESIGN.md §7: a builtin is `hooks/builtins/<name>.py` and a row of `BUILTINS`."""
+    builtins = files("hooks/builtins")
+    assert {Path(name).stem for name in builtins} == set(BUILTINS)
+    assert builtins - imported_by("hooks/table.py") == set()
+    assert {event for event, _ in BUILTINS.values()} <= set(get_args(HookEvent))
+
+
+@requirement("design:7:tables")
+def test_every_endpoint_is_a_row_and_is_described() -> None:
+    """DESIGN.md §7: an endpoint is `server/routes/<name>.py` and a row of `ROUTES`."""
+    assert files("server/routes") - imported_by("server/app.py") == set()
+    described: dict[str, Any] = msgspec.json.decode(document())["paths"]
+    assert {path.replace(":path}", "}") for path in ROUTES} == set(described)
+
+
+@requirement("design:7:tables")
+def test_every_conversation_store_is_reached_from_the_table() -> None:
+    """DESIGN.md §7: a store is `server/conversations/<name>.py` and a row of its table."""
+    stores = defining("server/conversations", "lease")
+    table = "server/conversations/table.py"
+    assert stores - (imported_by(table) if (SOURCE / table).exists() else set()) == set()
+
+
+@requirement("design:7:tables")
+def test_every_toolset_of_agent_files_is_here_or_not_yet() -> None:
+    """agent-file.md §2.9: a type that can be declared is either open or said to be missing."""
+    assert set(tools.TOOLSETS) | tools.NOT_YET == TYPES
+    assert set(tools.TOOLSETS) & tools.NOT_YET == set()
+
+
+@requirement("design:7:tables")
+def test_every_provider_is_here_or_not_yet() -> None:
+    """agent-file.md §3.3: what `auto` may choose is either reached or said to be missing."""
+    known = {*ENDPOINTS, *models.PROVIDERS, *models.NOT_YET}
+    assert set(models.PROVIDERS) & set(models.NOT_YET) == set()
+    assert {row.provider for row in AUTO_ROWS} - known == set()
+
+
+@requirement("design:7:tables")
+def test_every_hook_event_can_be_declared() -> None:
+    """agent-file.md §2.12b: the moments at which hooks run are events of agent files."""
+    assert set(get_args(HookEvent)) <= set(declared_hooks.Hooks.__struct_fields__)
+
+
+@requirement("design:7:tables")
+def test_every_kind_of_error_has_a_row() -> None:
+    """chat-server.md §4: each kind has its status, type and code."""
+    assert set(ROWS) == set(get_args(Kind))
