@@ -100,7 +100,14 @@ class Server:
         else:
             self.agent_file = Path(agent)
         listen = () if {"-l", "--listen"} & set(flags) else ("--listen", "127.0.0.1:0")
-        self.command = (*COMMAND, "serve", "chat", str(self.agent_file), *listen, *flags)
+        self.command: tuple[str, ...] = (
+            *COMMAND,
+            "serve",
+            "chat",
+            str(self.agent_file),
+            *listen,
+            *flags,
+        )
         self._env = clean_environment(home, env)
         self._process: subprocess.Popen[str] | None = None
         self._changed = threading.Condition()
