@@ -99,24 +99,24 @@ def test_what_still_runs_after_the_drain_is_cut_with_an_error(
 def test_a_draining_server_takes_no_new_request(
     scripted: Scripted, serve: Serve, model: Model
 ) -> None:
-    """chat-server.md §1, §4: 503 with Retry-After on a connection that is open already."""
+    """chat-server.md §1, §4: 503 with Retry-After for one whose body comes too late."""
     gate = Gate()
     model.script(say("one ") + hold(gate) + say("two"))
     server = serve(agent_yaml(scripted.url, model.name))
     body = b'{"messages": [{"role": "user", "content": "hi"}]}'
-    request = (
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
-        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
     )
-    with server.client().stream("hi") as stream, server.client().connect() as open_already:
+    with server.client().stream("hi") as stream, server.client().connect() as late:
         assert stream.next_text() == "one "
-        open_already.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"200 OK" in open_already.recv(4096)
+        late.sendall(head)
+        assert late.recv(4096).startswith(b"HTTP/1.1 100")
         server.signal(signal.SIGTERM)
         for _ in stopped_listening(server):
             pass
-        open_already.sendall(request)
-        answer = open_already.recv(4096)
+        late.sendall(body)
+        answer = late.recv(4096)
         gate.open()
         stream.rest()
     assert answer.startswith(b"HTTP/1.1 503")

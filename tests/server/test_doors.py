@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -217,6 +218,7 @@ def test_the_openapi_document_has_every_route_and_error(lane: Lane) -> None:
         "/v1/models/{id}",
         "/v1/chat/completions",
         "/openapi.json",
+        "/",
         "/health",
         "/ready",
     }
@@ -236,3 +238,17 @@ def test_what_is_no_http_is_refused_in_the_same_shape(lane: Lane) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
     assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+
+
+@requirement("chat:2:index")
+def test_a_browser_finds_a_page_and_a_program_finds_json(lane: Lane) -> None:
+    """chat-server.md §2: one self-contained page, no outside resources; JSON for who asks for
+    it."""
+    page = lane.client.get("/", headers={"Accept": "text/html,*/*"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", page.text)
+    for word in ("openapi.json", "curl", "OpenAI", "Open WebUI", "API key"):
+        assert word in page.text
+    about = lane.client.get("/", headers={"Accept": "application/json"})
+    assert about.json["chat_completions"] == "/v1/chat/completions"

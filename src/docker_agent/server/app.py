@@ -22,6 +22,7 @@ from docker_agent.server.keys import Keys
 from docker_agent.server.paths import canonical
 from docker_agent.server.routes.completions import complete
 from docker_agent.server.routes.health import health, ready
+from docker_agent.server.routes.index import index
 from docker_agent.server.routes.models import list_models, retrieve_model
 from docker_agent.server.routes.openapi import openapi
 from docker_agent.server.running import Running
@@ -68,10 +69,11 @@ ROUTES: Mapping[str, Endpoint] = {
     "/v1/models": Endpoint(GET=list_models),
     "/v1/models/{id:path}": Endpoint(GET=retrieve_model),
     "/openapi.json": Endpoint(GET=openapi),
+    "/": Endpoint(GET=index),
     "/health": Endpoint(GET=health),
     "/ready": Endpoint(GET=ready),
 }
-OPEN_PATHS = frozenset({"/openapi.json", "/health", "/ready"})
+OPEN_PATHS = frozenset({"/", "/openapi.json", "/health", "/ready"})
 """What needs no key."""
 
 
