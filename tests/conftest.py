@@ -91,8 +91,9 @@ def shared_server(
     scripted: Scripted, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Server]:
     """One server for all tests that need no flags: agents `lane0`, `lane1`, …, each with its own
-    scripted model of the same name. Take a `lane`."""
-    agents = {name: name for name in map("lane{}".format, range(LANES))}
+    scripted model of the same name; and `root`, the default, whose model nobody scripts."""
+    lanes = map("lane{}".format, range(LANES))
+    agents = {"root": "nobodys", **{name: name for name in lanes}}
     agent = agent_yaml(scripted.url, agents)
     with Server(agent, home=tmp_path_factory.mktemp("home")) as server:
         yield server

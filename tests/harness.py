@@ -21,7 +21,7 @@ START_LIMIT = 30.0
 STOP_LIMIT = 15.0
 """Seconds from SIGTERM to SIGKILL; above the default `--shutdown-timeout`."""
 COMMAND = (sys.executable, "-m", "docker_agent")
-PASSED_ON = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 
 
 def agent_yaml(

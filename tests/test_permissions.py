@@ -190,6 +190,27 @@ def test_the_strictest_mode_counts(modes: list[SafetyMode | None]) -> None:
     assert SAFETY_MODES.index(found) == min(places, default=3)
 
 
+@requirement("permissions:rules")
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("ab*ba", "aba", False),
+        ("*ab*ab", "ab", False),
+        ("*ab*ab", "abab", True),
+        ("a*", "", False),
+        ("*", "", True),
+        ("", "", True),
+        ("", "a", False),
+        ("?", "\n", True),
+    ],
+)
+def test_the_pieces_of_a_glob_do_not_overlap(pattern: str, text: str, matches: bool) -> None:
+    """runtime.md §6.3: each character of the text is matched once."""
+    assert Glob(pattern).matches(text) is matches
+
+
 letters = st.text(alphabet="aAbB.\\\n/-[]é", max_size=12)
 patterns = st.lists(st.sampled_from(["*", "?", "a", "b", "B", ".", "\\", "[", "]", "é", "\n", "/"]))
 

@@ -321,7 +321,10 @@ async def test_a_reload_under_a_run_leaves_that_run_its_old_team() -> None:
     async with open_generations(open_team) as teams:
         shape: Teams = teams
         async with shape.current() as old:
-            await teams.reload()
+            async with shape.current() as same:
+                assert same is old
+                await teams.reload()
+            await anyio.wait_all_tasks_blocked()
             assert closed == []
             assert (await run(old, ask_of("hi"), ignore)).text == "team 0"
             async with shape.current() as new:

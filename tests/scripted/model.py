@@ -32,6 +32,9 @@ SEND_BUFFER = 64 << 10
 WIRES = {"/chat/completions": CHAT, "/responses": RESPONSES}
 """The APIs it speaks, by the end of the path."""
 
+BACKLOG = 512
+"""Connections that may wait to be taken; a full queue costs its clients a second."""
+
 
 class Scripted:
     """The running server: names to scripts."""
@@ -102,7 +105,7 @@ async def _listen() -> AsyncGenerator[Scripted]:
         talks.add(talk)
         talk.add_done_callback(talks.discard)
 
-    server = await asyncio.start_server(connected, sock=listener)
+    server = await asyncio.start_server(connected, sock=listener, backlog=BACKLOG)
     try:
         yield scripted
     finally:
@@ -128,6 +131,7 @@ class _Connection:
         self._open = True
         sock: socket.socket = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         writer.transport.set_write_buffer_limits(high=0)
 
     async def talk(self) -> None:

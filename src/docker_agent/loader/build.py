@@ -107,11 +107,13 @@ class _Builder:
         refuse_unbuilt(file)
         missing: set[str] = set()
         for agent in file.agents:
-            for name in agent.models:
+            fallbacks = agent.fallback.models if agent.fallback else ()
+            for name in (*agent.models, *fallbacks):
                 model = file.models[name]
                 if model.provider not in known_providers(file):
                     self._refuse_provider(model)
-                missing.update(missing_variables(file, name, self._secrets))
+                if name in agent.models:
+                    missing.update(missing_variables(file, name, self._secrets))
         if missing:
             raise ConfigError(_missing_text(sorted(missing)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from docker_agent.config.agent_file import Agent, AgentFile
+from docker_agent.config.model import Model
 from docker_agent.config.references import external
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,22 @@ def refuse_unbuilt(file: AgentFile) -> None:
         _refuse_guards(agent)
         for key in _wishes(agent):
             log.warning("agents.%s.%s is not supported yet and has no effect", agent.name, key)
+    for name, model in file.models.items():
+        for key in _model_wishes(model):
+            log.warning("models.%s.%s is not supported yet and has no effect", name, key)
     if file.runtime.sandbox or file.runtime.network_allowlist:
         log.warning("runtime.sandbox and network_allowlist speak to interactive runs; ignored here")
+
+
+def _model_wishes(model: Model) -> list[str]:
+    wishes = {
+        "routing": bool(model.routing),
+        "compaction_model": bool(model.compaction_model),
+        "compaction_threshold": model.compaction_threshold is not None,
+        "task_budget": bool(model.task_budget),
+        "auth": model.auth is not None,
+    }
+    return [key for key, wished in wishes.items() if wished]
 
 
 def _refuse_guards(agent: Agent) -> None:

@@ -1,0 +1,1 @@
+"""The loader: from files to live teams."""
