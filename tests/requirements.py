@@ -1,9 +1,46 @@
-"""Every promise with its source; tests and rows are checked both ways (`tests/test_requirements.py`)."""
+"""Every promise with its source; `test_requirements.py` checks tests and rows both ways."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from tests.promises.bench import BENCH
+from tests.promises.chat_replies import CHAT_REPLIES
+from tests.promises.chat_requests import CHAT_REQUESTS
+from tests.promises.chat_rules import CHAT_RULES
+from tests.promises.chat_start import CHAT_START
+from tests.promises.design import DESIGN
+from tests.promises.file_errors import FILE_ERRORS
+from tests.promises.file_forms import FILE_FORMS
+from tests.promises.file_keys import FILE_KEYS
+from tests.promises.loading import LOADING
+from tests.promises.local import LOCAL
+from tests.promises.models_road import MODELS
+from tests.promises.promise import Promise
+from tests.promises.runs import RUNS
+from tests.promises.runtime import RUNTIME
+from tests.promises.seed import SEED
+from tests.promises.tools import TOOLS
+
+PROMISES: tuple[Promise, ...] = (
+    *SEED,
+    *CHAT_START,
+    *CHAT_REQUESTS,
+    *CHAT_REPLIES,
+    *CHAT_RULES,
+    *FILE_FORMS,
+    *FILE_KEYS,
+    *FILE_ERRORS,
+    *RUNTIME,
+    *RUNS,
+    *LOADING,
+    *MODELS,
+    *TOOLS,
+    *LOCAL,
+    *DESIGN,
+    *BENCH,
+)
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 

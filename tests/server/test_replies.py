@@ -12,7 +12,6 @@ from tests.conftest import Lane
 from tests.requirements import requirement
 from tests.scripted.client import finish_of, text_of, usage_of
 from tests.scripted.gate import Gate
-from tests.scripted.model import Scripted
 from tests.scripted.parts import (
     call,
     finish,
@@ -179,12 +178,11 @@ def test_a_model_that_counts_no_tokens_gives_zeros(lane: Lane) -> None:
 
 
 @requirement("chat:4:model-echo")
-def test_the_reply_names_the_model_the_request_named(lane: Lane, scripted: Scripted) -> None:
+def test_the_reply_names_the_model_the_request_named(lane: Lane) -> None:
     """chat-server.md §4: `model` echoes the request's; x-agent tells who really answered."""
-    scripted.model("lane0").forget()
     reply = lane.client.chat("hi", model="gpt-4o")
     assert reply.json["model"] == "gpt-4o"
-    assert reply.headers["x-agent"] == "lane0"
+    assert reply.headers["x-agent"] == "root"
 
 
 @requirement("chat:3:client-tools")

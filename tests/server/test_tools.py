@@ -231,12 +231,13 @@ def test_a_team_answers_with_the_entry_agents_voice_and_the_sum_of_all_tokens(
     }
     server = serve(agent_yaml(scripted.url, agents))
     task = {"agent": "sage", "task": "think", "expected_output": "a number"}
-    model.script(
-        call("transfer_task", task, id="c1") + usage(10, 1), say("It is 42.") + usage(20, 1)
-    )
+    turns = (call("transfer_task", task, id="c1") + usage(10, 1), say("It is 42.") + usage(20, 1))
+    model.script(*turns, *turns)
     body = server.client().chat("what?").json
     assert body["choices"][0]["message"]["content"] == "It is 42."
     assert body["usage"]["total_tokens"] == 133
+    with server.client().stream("again?") as stream:
+        assert text_of(stream.rest()) == "It is 42."
     assert results(model) == [("c1", "42")]
     roles = [(m["role"], m["content"]) for m in child.heard[0].messages]
     assert roles[-1] == ("user", "Please proceed.")

@@ -1,0 +1,213 @@
+"""Writes the generated parts of docs/reference from the code; `--check` only names stale files."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from docker_agent.cli.main import root
+from docker_agent.cli.serve_chat import chat
+from docker_agent.config.tree import NOWHERE
+from docker_agent.env.chain import Values
+from docker_agent.errors import Kind
+from docker_agent.hooks.table import BUILTINS
+from docker_agent.messages import ToolSpec
+from docker_agent.models import table as models
+from docker_agent.models.endpoints import ENDPOINTS
+from docker_agent.server.errors import ROWS
+from docker_agent.server.openapi import document
+from docker_agent.tools import table as tools
+from docker_agent.tools.port import Around, Draft
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+WHEN: dict[Kind, str] = {
+    "invalid_request": "the body is no chat request; `param` names the place",
+    "unsupported_content_type": "the model cannot take a part of a message",
+    "context_length_exceeded": "the conversation is too long for the model",
+    "invalid_api_key": "no key, or a wrong one",
+    "forbidden_host": "without a key: a `Host` this server does not answer to",
+    "forbidden_origin": "without a key: a web page of another site",
+    "hook_blocked": "a hook of the agent said no",
+    "not_found": "there is nothing at this path",
+    "model_not_found": "no agent has this name",
+    "method_not_allowed": "another method is needed; `Allow` names it",
+    "conversation_busy": "another request holds this conversation",
+    "turn_expired": "the paused turn these tool results belong to is gone",
+    "request_too_large": "the body is larger than `--max-request-size`",
+    "unsupported_encoding": "the body is compressed in a way nobody here knows",
+    "too_many_requests": "too many runs at once",
+    "model_rate_limited": "the model's provider asks to wait",
+    "loop_detected": "the model made the same tool calls again and again",
+    "internal_error": "a fault of this program; its log knows more",
+    "model_error": "the model or its provider failed",
+    "draining": "the server is stopping, or not ready",
+    "timeout": "the request took longer than `--request-timeout`",
+}
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
+    )
+
+
+def flags() -> str:
+    """The flags of `serve chat`."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for option in chat.params:
+            if isinstance(option, click.Option):
+                value = "" if option.is_flag else f" {option.metavar or _type(option.type)}"
+                yield f"`{', '.join(option.opts)}{value}`", _default(option), option.help or ""
+
+    return table(("flag", "default", "what it does"), rows())
+
+
+def _type(kind: click.ParamType[Any]) -> str:
+    match kind:
+        case click.Choice():
+            return "|".join(str(choice) for choice in kind.choices)
+        case click.Path():
+            return "DIR" if not kind.file_okay else "FILE"
+        case _:
+            return {"duration": "DURATION"}.get(kind.name, "N")
+
+
+def _default(option: click.Option) -> str:
+    if isinstance(option.show_default, str):
+        return f"`{option.show_default}`"
+    return f"`{option.default}`" if option.show_default else ""
+
+
+def commands() -> str:
+    """All commands."""
+
+    def rows(group: click.Group, words: str) -> Iterator[Sequence[str]]:
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                yield from rows(command, f"{words} {name}")
+            else:
+                arguments = [
+                    param.make_metavar(click.Context(command))
+                    for param in command.params
+                    if isinstance(param, click.Argument)
+                ]
+                line = " ".join([words, name, *arguments])
+                yield f"`{line}`", (command.help or "").partition("\n")[0]
+
+    return table(("command", "what it does"), rows(root, "docker-agent"))
+
+
+def endpoints() -> str:
+    """The endpoints, from the OpenAPI document."""
+    paths = msgspec.json.decode(document())["paths"]
+
+    def rows() -> Iterator[Sequence[str]]:
+        for path, methods in paths.items():
+            for method, operation in methods.items():
+                key = "if one is set" if "security" in operation else "no"
+                yield f"`{method.upper()} {path}`", key, operation["summary"]
+
+    return table(("endpoint", "key", "what it does"), rows())
+
+
+def errors() -> str:
+    """The table of errors."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for kind, row in ROWS.items():
+            code = f"`{row.code}`" if row.code else "a field's code"
+            yield str(row.status), f"`{row.type}`", code, WHEN[kind]
+
+    return table(("status", "type", "code", "when"), rows())
+
+
+def providers() -> str:
+    """The OpenAI-compatible hosts, and what is missing."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for name, row in ENDPOINTS.items():
+            address = f"`{row.base_url}`" if row.base_url else "your `base_url`"
+            yield f"`{name}`", address, f"`{row.key}`" if row.key else "none"
+
+    missing = ", ".join(f"`{name}`" for name in models.NOT_YET)
+    return (
+        table(("provider", "address", "key"), rows())
+        + f"\nNot yet: {missing}. A file that needs one of them does not start.\n"
+    )
+
+
+def toolsets() -> str:
+    """The toolsets with their tools, and what is missing."""
+    missing = ", ".join(f"`{name}`" for name in sorted(tools.NOT_YET))
+    parts = [_toolset(name, asyncio.run(_specs(name))) for name in tools.TOOLSETS]
+    return (
+        "\n".join(parts)
+        + f"\nNot yet: {missing}. An agent that names one of them runs without it, and the log at "
+        "the start says so.\n"
+    )
+
+
+def _toolset(name: str, specs: Sequence[ToolSpec]) -> str:
+    rows = (
+        (f"`{spec.name}`", "reads" if spec.read_only else "writes", _sentence(spec.description))
+        for spec in specs
+    )
+    return f"### `{name}`\n\n" + table(("tool", "", "what it does"), rows)
+
+
+async def _specs(name: str) -> Sequence[ToolSpec]:
+    opening = tools.Opening(Path.cwd(), Values({}))
+    async with tools.TOOLSETS[name](NOWHERE, opening) as toolset:
+        return (await toolset.tools(Around("root", "", None, {}, Draft()))).specs
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].rstrip(".") + "."
+
+
+def hooks() -> str:
+    """The builtin hooks, and when each runs."""
+    rows = ((f"`{name}`", f"`{event}`") for name, (event, _) in BUILTINS.items())
+    return table(("hook", "runs at"), rows)
+
+
+BLOCKS = {
+    "flags": flags,
+    "commands": commands,
+    "endpoints": endpoints,
+    "errors": errors,
+    "providers": providers,
+    "toolsets": toolsets,
+    "hooks": hooks,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write what is stale, or with `--check` return 1 when something is."""
+    stale: list[Path] = []
+    for path in sorted(REFERENCE.glob("*.md")):
+        old = path.read_text()
+        new = _BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}{found[3]}", old)
+        if new != old:
+            stale.append(path)
+            if "--check" not in arguments:
+                path.write_text(new)
+    for path in stale:
+        sys.stdout.write(f"{path.relative_to(REFERENCE.parent.parent)}\n")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

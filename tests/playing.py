@@ -1,0 +1,154 @@
+"""Plays a page of documentation from top to bottom, as a reader would.
+
+`yaml` blocks must load, `json` must parse, `python` must run, `sh` is executed, and a `docker-agent
+serve chat` starts a server for the rest of the page. `text` is for people. A comment above a block
+says more: `<!-- file: NAME -->` keeps it for later blocks, `<!-- fails -->` expects a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from docker_agent.loader.build import open_team
+from docker_agent.loader.overrides import Overrides
+from docker_agent.loader.source import find_source
+from docker_agent.models.http import open_http
+from docker_agent.models.weights import KNOWN
+from tests.harness import Server, clean_environment
+from tests.scripted.model import Scripted
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"((?:^<!-- .*? -->\n)*)^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LIMIT = 30.0
+"""Seconds one block may run."""
+OURS, OLLAMA = "127.0.0.1:8083", "127.0.0.1:11434"
+"""Addresses as readers see them; the test puts its own in their place."""
+PLAIN_COMMANDS = {"curl", "mkdir", "echo", "export"}
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A fenced block, and the comments above it."""
+
+    kind: str
+    text: str
+    notes: tuple[str, ...]
+
+
+def blocks(page: Path) -> list[Block]:
+    """All blocks of a page, in order."""
+    found = BLOCK.findall(page.read_text())
+    return [
+        Block(kind, text, tuple(re.findall("<!-- (.*?) -->", notes))) for notes, kind, text in found
+    ]
+
+
+class AnyKey:
+    """Every variable is set."""
+
+    def get(self, name: str) -> str | None:
+        return "set"
+
+
+class Play:
+    """One page being played: its folder, its variables, its server."""
+
+    def __init__(self, home: Path, scripted: Scripted, running: ExitStack) -> None:
+        self._home = home
+        self._scripted = scripted
+        self._running = running
+        self._env: dict[str, str] = {}
+        self._server: Server | None = None
+        (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+
+    def block(self, block: Block) -> None:
+        """Play one block. Raises AssertionError when it does not do what it says."""
+        for note in block.notes:
+            if note.startswith("file: "):
+                (self._home / note.removeprefix("file: ")).write_text(block.text)
+        match block.kind:
+            case "text":
+                pass
+            case "json":
+                json.loads(block.text)
+            case "yaml":
+                asyncio.run(self._load(block.text))
+            case "python":
+                self._run([sys.executable, "-c", self._addressed(block.text)])
+            case "sh":
+                self._shell(block)
+            case kind:
+                raise AssertionError(f"blocks of kind {kind!r} are not played; use another")
+
+    async def _load(self, text: str) -> None:
+        file = self._home / "block.yaml"
+        file.write_text(text.replace("local/", "ollama/"))
+        overrides = Overrides(self._home, self._home / "cache", self._home / "data")
+        async with (
+            open_http() as http,
+            open_team(find_source(str(file)), overrides, AnyKey(), http) as team,
+        ):
+            assert team.agents
+
+    def _shell(self, block: Block) -> None:
+        plain: list[str] = []
+        for line in block.text.replace("\\\n", " ").splitlines():
+            match shlex.split(line, comments=True):
+                case []:
+                    pass
+                case ["make", target]:
+                    assert f"\n{target}:" in (ROOT / "Makefile").read_text(), line
+                    if target == "serve":
+                        self._serve((ROOT / "examples/hello.yaml").read_text(), [])
+                case ["docker-agent", "serve", "chat", file, *flags]:
+                    self._serve((self._home / file).read_text(), flags)
+                case ["docker-agent", "models", "pull", name]:
+                    assert name in KNOWN, line
+                case [command, *words] if command in PLAIN_COMMANDS:
+                    plain.append(self._addressed(line))
+                    if command == "export":
+                        name, _, value = self._addressed(words[0]).partition("=")
+                        self._env[name] = value
+                case words:
+                    raise AssertionError(f"{words[0]} is not a command the documentation uses")
+        if plain:
+            self._run(["sh", "-euc", "\n".join(plain)], fails="fails" in block.notes)
+
+    def _serve(self, text: str, flags: list[str]) -> None:
+        scripted = (
+            f"scripted: {{api_type: openai_chatcompletions, base_url: '{self._scripted.url}'}}"
+        )
+        text = re.sub(r"\b(local|ollama|openai|groq|mistral)/[\w.:-]+", "scripted/echo", text)
+        head = "providers:\n"
+        text = text if head in text else text + head
+        text = text.replace(head, f"{head}  {scripted}\n")
+        flags = [flag.replace(":8083", ":0") for flag in flags]
+        server = Server(text, *flags, home=self._home, env=self._env)
+        self._server = self._running.enter_context(server)
+
+    def _run(self, command: list[str], *, fails: bool = False) -> None:
+        done = subprocess.run(
+            command,
+            env=clean_environment(self._home, self._env),
+            cwd=self._home,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        log = self._server.log if self._server else ""
+        assert (done.returncode != 0) == fails, f"{done.stdout}\n{done.stderr}\n{log}"
+        assert '{"error"' not in done.stdout or fails, done.stdout
+
+    def _addressed(self, text: str) -> str:
+        if self._server is not None:
+            text = text.replace(OURS, f"127.0.0.1:{self._server.port}")
+        return text.replace(OLLAMA, self._scripted.url.split("/")[2])

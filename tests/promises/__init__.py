@@ -1,0 +1,1 @@
+"""Every promise of this program, one module per source."""
