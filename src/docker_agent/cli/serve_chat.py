@@ -109,7 +109,7 @@ DEFAULT_LOOP = "uvloop"
     default="memory",
     show_default=True,
     metavar="STORE",
-    help="Where conversations are kept: memory.",
+    help="Where conversations are kept: memory, or sqlite:FILE.",
 )
 @click.option(
     "--max-idle-runtimes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -125,6 +126,10 @@ class App:
             await exchange.fail(exc)
         except ClientLeft:
             exchange.finished = True
+        except asyncio.CancelledError:
+            # The server is stopping and the client has been told: nothing above us waits for this.
+            if not exchange.finished:
+                raise
         except Exception:
             log.exception("request %s failed", exchange.request_id)
             await self._apologize(exchange)

@@ -19,4 +19,11 @@ async def open_memory(rest: str, limit: int, ttl: float) -> AsyncGenerator[Conve
     yield MemoryConversations(limit, ttl)
 
 
-STORES: Mapping[str, Open] = {"memory": open_memory}
+def open_sqlite(rest: str, limit: int, ttl: float) -> AbstractAsyncContextManager[Conversations]:
+    """Conversations in a file; its library is imported when one is asked for."""
+    from docker_agent.server.conversations import sqlite
+
+    return sqlite.open_sqlite(rest, limit, ttl)
+
+
+STORES: Mapping[str, Open] = {"memory": open_memory, "sqlite": open_sqlite}
