@@ -10,9 +10,9 @@ from tests.scripted.parts import answer, delta, raw
 from tests.scripted.steps import Fields, Reply, UsageReport
 
 
-def sign(*pieces: str) -> Reply:
-    """The signature of the thinking before it, each piece its own event."""
-    return sum((delta(signature=piece) for piece in pieces), Reply())
+def sign(signature: str) -> Reply:
+    """The signature of the thinking before it: one event."""
+    return delta(signature=signature)
 
 
 def redacted(data: str) -> Reply:

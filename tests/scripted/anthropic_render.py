@@ -31,7 +31,7 @@ JSON_TYPE = (("Content-Type", "application/json"),)
 
 def in_messages_words(reply: Reply, asked: Asked) -> Reply:
     """The same reply made of bytes, for the common renderer to play."""
-    styles = {step.style for step in reply.steps if isinstance(step, Manner)}
+    styles: set[Style] = {step.style for step in reply.steps if isinstance(step, Manner)}
     message = _Message(asked, reply, styles)
     steps = tuple(message.all(reply.steps))
     if not asked.stream or "as_json" in styles:

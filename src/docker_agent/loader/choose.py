@@ -70,7 +70,7 @@ def auto_model(secrets: Secrets, has_local: Callable[[str], bool]) -> Model:
         provider, slash, model = (secrets.get(variable) or "").partition("/")
         if slash and provider and model:
             return Model(provider=provider, model=model, max_tokens=AUTO_MAX_TOKENS)
-    spoken = endpoint_variables()
+    spoken = {*endpoint_variables(), *PROVIDERS}
     for row in AUTO_ROWS:
         if row.provider in spoken and any(secrets.get(name) for name in row.variables):
             return Model(provider=row.provider, model=row.model, max_tokens=AUTO_MAX_TOKENS)

@@ -60,6 +60,7 @@ def _close(node: dict[str, JSON], schema: Mapping[str, JSON]) -> None:
         node["additionalProperties"] = False
     properties = node.get("properties")
     if not isinstance(properties, dict):
+        node.pop("required", None)
         return
     required = schema.get("required")
     listed = cast(list[JSON], required) if isinstance(required, list) else []

@@ -48,10 +48,11 @@ class Resolved(msgspec.Struct, frozen=True):
 
     `protocol` is the key of the table of protocols. `base_url` may name variables still; `key` is
     the variable that must hold the key, `optional_key` one that is used when set. `declared` is
-    where error messages point.
+    where error messages point, `inherited` the same with its provider's definition filled in.
     """
 
     declared: Model
+    inherited: Model
     provider: str
     protocol: str
     model: str
@@ -83,6 +84,7 @@ def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:
     explicit = options.get("api_type") == CHAT or definition is not None
     return Resolved(
         declared=declared,
+        inherited=model,
         provider=provider,
         protocol=protocol,
         model=model.model,
@@ -138,14 +140,16 @@ def _plain(raw: Raw | None) -> dict[str, JSON]:
 def _protocol(
     declared: Model, definition: Provider | None, provider: str, options: Mapping[str, JSON]
 ) -> str:
-    if provider not in ENDPOINTS:
+    endpoint = ENDPOINTS.get(provider)
+    if endpoint is None:
         return provider
     asked = options.get("api_type")
     if asked in (CHAT, RESPONSES):
         return str(asked)
     if asked is not None:
         raise declared.error(f"provider_opts.api_type must be '{CHAT}' or '{RESPONSES}'")
-    return CHAT
+    by_model = definition is not None or endpoint.responses
+    return RESPONSES if by_model and prefers_responses(declared.model) else CHAT
 
 
 def _sampling(model: Model, options: Mapping[str, JSON], *, genuine: bool) -> Sampling:

@@ -11,11 +11,23 @@ import msgspec
 from docker_agent.config.expand import expand_shell
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
+from docker_agent.models.anthropic import AnthropicMessages
+from docker_agent.models.anthropic_settings import messages_settings
+from docker_agent.models.endpoints import takes_effort
+from docker_agent.models.gemini import Gemini, gemini_settings
 from docker_agent.models.http import Http
 from docker_agent.models.local import open_local
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
+from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
 from docker_agent.models.port import Model, ModelCard
-from docker_agent.models.resolve import CHAT, EXTRA_SAMPLING, Resolved, output_field, overlaid
+from docker_agent.models.resolve import (
+    CHAT,
+    EXTRA_SAMPLING,
+    RESPONSES,
+    Resolved,
+    output_field,
+    overlaid,
+)
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -28,14 +40,22 @@ class Opening(msgspec.Struct, frozen=True):
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
 
-NOT_YET = ("openai_responses", "anthropic", "google", "amazon-bedrock", "dmr", "chatgpt")
+NOT_YET = ("amazon-bedrock", "dmr", "chatgpt")
 """Protocols of agent files that this program does not speak yet; such a model stops the start."""
 
 
-@asynccontextmanager
-async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
-    """A model behind a Chat Completions endpoint."""
-    declared, secrets = resolved.declared, opening.secrets
+class _Reached(msgspec.Struct, frozen=True):
+    """Where a model is, with its key in `headers`, and the texts no message may show."""
+
+    url: str
+    model: str
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...]
+
+
+def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
+    """The address of `path` at the model's host, and what opens it. Raises `ConfigError`."""
+    declared = resolved.declared
     if not resolved.base_url:
         raise declared.error("base_url is needed for this provider", "base_url")
     key = secrets.get(resolved.key) if resolved.key else None
@@ -50,18 +70,46 @@ async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mode
     version = resolved.options.get("api_version")
     query = f"?api-version={version}" if version else ""
     authorization = {"Authorization": f"Bearer {key}"} if key else {}
-    settings = ChatSettings(
-        url=f"{base_url.rstrip('/')}/chat/completions{query}",
+    return _Reached(
+        url=f"{base_url.rstrip('/')}/{path}{query}",
         model=model,
         headers=overlaid(authorization, resolved.headers),
         secrets=(key,) if key else (),
+    )
+
+
+@asynccontextmanager
+async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model behind a Chat Completions endpoint."""
+    reached = _reach(resolved, opening.secrets, "chat/completions")
+    settings = ChatSettings(
+        url=reached.url,
+        model=reached.model,
+        headers=reached.headers,
+        secrets=reached.secrets,
         sampling=resolved.sampling,
         output_field=output_field(resolved),
         extra={name: resolved.options[name] for name in EXTRA_SAMPLING if name in resolved.options},
         merge=resolved.merge,
         track_usage=resolved.track_usage,
     )
-    yield OpenAIChat(opening.http, settings, model_card(resolved, model))
+    yield OpenAIChat(opening.http, settings, model_card(resolved, reached.model))
+
+
+@asynccontextmanager
+async def open_responses(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model behind a Responses endpoint."""
+    reached = _reach(resolved, opening.secrets, "responses")
+    settings = ResponsesSettings(
+        url=reached.url,
+        model=reached.model,
+        headers=reached.headers,
+        secrets=reached.secrets,
+        sampling=resolved.sampling,
+        reasons=takes_effort(reached.model),
+        track_usage=resolved.track_usage,
+    )
+    yield OpenAIResponses(opening.http, settings, model_card(resolved, reached.model))
 
 
 def model_card(resolved: Resolved, model: str) -> ModelCard:
@@ -85,4 +133,25 @@ async def _open_embedded(resolved: Resolved, opening: Opening) -> AsyncGenerator
         yield model
 
 
-PROVIDERS: Mapping[str, Open] = {CHAT: open_chat, "local": _open_embedded}
+@asynccontextmanager
+async def open_anthropic(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model behind Anthropic's Messages API."""
+    known = model_card(resolved, resolved.model)
+    settings = messages_settings(resolved, opening.secrets, known.output)
+    yield AnthropicMessages(opening.http, settings, model_card(resolved, settings.model))
+
+
+@asynccontextmanager
+async def open_google(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model behind Gemini's generateContent."""
+    settings = gemini_settings(resolved, opening.secrets)
+    yield Gemini(opening.http, settings, model_card(resolved, settings.model))
+
+
+PROVIDERS: Mapping[str, Open] = {
+    CHAT: open_chat,
+    RESPONSES: open_responses,
+    "anthropic": open_anthropic,
+    "google": open_google,
+    "local": _open_embedded,
+}

@@ -1,0 +1,294 @@
+"""A conversation in the words of Anthropic's Messages API, and an answer of it in ours. Pure.
+
+Source: agent-file.md §3.2.3 and §4.3. Wire: https://docs.anthropic.com/en/api/messages.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from docker_agent.messages import (
+    JSON,
+    UNREADABLE,
+    AssistantMessage,
+    AudioPart,
+    Content,
+    FilePart,
+    ImagePart,
+    Message,
+    Opaque,
+    Part,
+    SystemMessage,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    ToolSpec,
+    UserMessage,
+)
+
+MAKER = "anthropic"
+NO_OUTPUT = "(no output)"
+MARK: JSON = {"type": "ephemeral"}
+
+MARKED_SYSTEM = 2
+MARKED_MESSAGES = 2
+"""How many blocks and messages carry a cache mark; the API takes four marks in all."""
+
+_UNMARKABLE = ("thinking", "redacted_thinking")
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+_DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),")
+_PDF = "application/pdf"
+
+
+class Thought(msgspec.Struct, frozen=True):
+    """A finished block of thinking; only a signed one may be sent back."""
+
+    thinking: str
+    signature: str = ""
+
+
+class Redacted(msgspec.Struct, frozen=True):
+    """Thinking that is shown to nobody."""
+
+    data: str
+
+
+Block = str | Thought | Redacted | ToolCall
+"""A finished block of an answer; text is a plain `str`."""
+
+
+def assistant_message(blocks: Sequence[Block]) -> AssistantMessage:
+    """An answer in our words. What must be sent back as it came is kept in `opaque`."""
+    opaque: list[Opaque] = []
+    layout: list[str] = []
+    for block in blocks:
+        match block:
+            case str():
+                layout.append(f"t{len(block)}")
+            case ToolCall():
+                layout.append("c")
+            case Thought(signature=signature):
+                if signature:
+                    opaque.append(Opaque(MAKER, "thinking", msgspec.json.encode(block).decode()))
+                    layout.append("o")
+            case Redacted(data=data):
+                opaque.append(Opaque(MAKER, "redacted_thinking", data))
+                layout.append("o")
+    message = AssistantMessage(
+        text="".join(block for block in blocks if isinstance(block, str)),
+        reasoning="".join(block.thinking for block in blocks if isinstance(block, Thought)),
+        calls=tuple(block for block in blocks if isinstance(block, ToolCall)),
+        opaque=tuple(opaque),
+    )
+    if opaque and layout != _usual_layout(message, len(opaque)):
+        message = msgspec.structs.replace(
+            message, opaque=(*opaque, Opaque(MAKER, "layout", " ".join(layout)))
+        )
+    return message
+
+
+def _usual_layout(message: AssistantMessage, thoughts: int) -> list[str]:
+    text = [f"t{len(message.text)}"] if message.text else []
+    return ["o"] * thoughts + text + ["c"] * len(message.calls)
+
+
+def _layout(message: AssistantMessage, thoughts: int) -> list[str]:
+    """In which order the blocks of a message came, where that still fits the message."""
+    usual = _usual_layout(message, thoughts)
+    kept = [one.data for one in message.opaque if one.maker == MAKER and one.kind == "layout"]
+    if not kept:
+        return usual
+    layout = kept[0].split()
+    text = sum(int(place[1:]) for place in layout if place[0] == "t")
+    fits = layout.count("o") == thoughts and layout.count("c") == len(message.calls)
+    return layout if fits and text == len(message.text) else usual
+
+
+def system_blocks(messages: Sequence[Message]) -> list[JSON]:
+    """The `system` blocks: every system message, trimmed.
+
+    Cache marks stand on the last two that precede the conversation, so that what changes from call
+    to call (a date) does not cost the cache of what stands before it.
+    """
+    blocks: list[JSON] = []
+    leading = 0
+    in_front = True
+    for message in messages:
+        if not isinstance(message, SystemMessage):
+            in_front = False
+        elif text := message.text.strip():
+            blocks.append({"type": "text", "text": text})
+            leading += in_front
+    for block in blocks[max(0, leading - MARKED_SYSTEM) : leading]:
+        block["cache_control"] = MARK
+    return blocks
+
+
+def wired_messages(messages: Iterable[Message]) -> list[JSON]:
+    """The `messages` array. Neighbouring tool results are one user message, empty messages are
+    left out, the last two end with a cache mark."""
+    wired: list[JSON] = []
+    results: list[JSON] | None = None
+    for message in messages:
+        match message:
+            case SystemMessage():
+                continue
+            case ToolMessage():
+                if results is None:
+                    results = []
+                    wired.append({"role": "user", "content": results})
+                results.append(_result(message))
+                continue
+            case UserMessage(content=content):
+                role, blocks = "user", list(_blocks(content))
+            case AssistantMessage():
+                role, blocks = "assistant", list(_said(message))
+        if blocks:
+            results = None
+            wired.append({"role": role, "content": blocks})
+    _end_without_blanks(wired)
+    for message in wired[-MARKED_MESSAGES:]:
+        last = message["content"][-1]
+        if last["type"] not in _UNMARKABLE:
+            last["cache_control"] = MARK
+    return wired
+
+
+def _end_without_blanks(wired: Sequence[JSON]) -> None:
+    """The API refuses an answer to be continued that ends in white space."""
+    if not wired or wired[-1]["role"] != "assistant":
+        return
+    last: JSON = wired[-1]["content"][-1]
+    if last["type"] == "text":
+        last["text"] = last["text"].rstrip()
+
+
+def _said(message: AssistantMessage) -> Iterator[JSON]:
+    if not (message.text.strip() or message.calls):
+        return
+    kept = [one for one in message.opaque if one.maker == MAKER and one.kind != "layout"]
+    thoughts, calls, start = iter(kept), iter(message.calls), 0
+    for place in _layout(message, len(kept)):
+        if place == "o":
+            yield _thought(next(thoughts))
+        elif place == "c":
+            yield _call(next(calls))
+        else:
+            text = message.text[start : start + int(place[1:])]
+            start += len(text)
+            if text.strip():
+                yield {"type": "text", "text": text}
+
+
+def _thought(kept: Opaque) -> JSON:
+    if kept.kind == "redacted_thinking":
+        return {"type": "redacted_thinking", "data": kept.data}
+    return {"type": "thinking", **msgspec.json.decode(kept.data, type=dict[str, str])}
+
+
+def _call(call: ToolCall) -> JSON:
+    return {
+        "type": "tool_use",
+        "id": _id(call.id),
+        "name": call.name,
+        "input": _arguments(call.arguments),
+    }
+
+
+def _arguments(text: str) -> JSON:
+    """The arguments exactly as they were written; no object, no arguments: the API takes nothing
+    else, and the tool's answer tells what was wrong."""
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return {}
+    return msgspec.Raw(text.encode())
+
+
+def _id(id: str) -> str:
+    """Ids of other providers hold characters that this API refuses."""
+    return _NOT_IN_ID.sub("_", id)
+
+
+def _result(message: ToolMessage) -> JSON:
+    content: JSON = message.text or NO_OUTPUT
+    if blocks := list(_blocks(message.parts)):
+        content = [*_blocks(message.text), *blocks]
+    result = {"type": "tool_result", "tool_use_id": _id(message.call_id), "content": content}
+    return {**result, "is_error": True} if message.is_error else result
+
+
+def _blocks(content: Content) -> Iterator[JSON]:
+    """The blocks of a content; blank text and sound, which the API does not take, are left out."""
+    for part in (TextPart(content),) if isinstance(content, str) else content:
+        block = _block(part)
+        if block is not None:
+            yield block
+
+
+def _block(part: Part) -> JSON:
+    match part:
+        case TextPart(text=text):
+            return {"type": "text", "text": text} if text.strip() else None
+        case ImagePart(url=url):
+            return {"type": "image", "source": _source(url)}
+        case FilePart():
+            return _document(part)
+        case AudioPart():
+            return None
+
+
+def _document(part: FilePart) -> JSON:
+    if part.file_id:
+        source: JSON = {"type": "file", "file_id": part.file_id}
+    elif part.data:
+        source = _source(part.data)
+    else:
+        return None
+    kind = str(source.get("media_type", _PDF))
+    if kind.startswith("image/"):
+        return {"type": "image", "source": source}
+    if kind != _PDF:
+        source = _plain_text(source)
+    return {
+        "type": "document",
+        "source": source,
+        **({"title": part.filename} if part.filename else {}),
+    }
+
+
+def _source(url: str) -> JSON:
+    """A `source` from a data URL, an address, or bare base64 of a PDF."""
+    if url.startswith(("http://", "https://")):
+        return {"type": "url", "url": url}
+    head = _DATA_URL.match(url)
+    if head is None:
+        return {"type": "base64", "media_type": _PDF, "data": url}
+    data = url[head.end() :]
+    if ";base64" not in head[2]:
+        data = base64.b64encode(data.encode()).decode()
+    return {"type": "base64", "media_type": head[1] or "text/plain", "data": data}
+
+
+def _plain_text(source: JSON) -> JSON:
+    """Documents other than PDF are sent as text."""
+    try:
+        text = base64.b64decode(source["data"]).decode("utf-8", "replace")
+    except binascii.Error:
+        text = source["data"]
+    return {"type": "text", "media_type": "text/plain", "data": text}
+
+
+def anthropic_tools(specs: Sequence[ToolSpec]) -> bytes:
+    """The `tools` array, schemas as they are: a dialect of `ToolList.wire`."""
+    return msgspec.json.encode([_tool(spec) for spec in specs])
+
+
+def _tool(spec: ToolSpec) -> JSON:
+    tool = {"name": spec.name, "input_schema": {"type": "object", **spec.parameters}}
+    return {**tool, "description": spec.description} if spec.description else tool

@@ -1,0 +1,322 @@
+"""Gemini's generateContent: POST, decode the stream, return the whole.
+
+Wire: https://ai.google.dev/api/generate-content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import re
+from urllib.parse import quote
+
+import msgspec
+
+from docker_agent.config.expand import expand_shell
+from docker_agent.env.chain import Secrets
+from docker_agent.errors import ConfigError, ModelError
+from docker_agent.events import Delta, EmitDeltas, ReasoningDelta, TextDelta
+from docker_agent.messages import UNREADABLE, AssistantMessage, ToolCall
+from docker_agent.models.errors import HttpError
+from docker_agent.models.failures import clean
+from docker_agent.models.gemini_chunks import (
+    FAILURES,
+    FINISHES,
+    Candidate,
+    Chunk,
+    Counted,
+    FunctionCall,
+    Part,
+    decode_chunk,
+    decode_whole,
+    usage_of,
+)
+from docker_agent.models.gemini_config import BUILT_IN, GeminiSettings, gemini_body, is_third
+from docker_agent.models.gemini_failures import gemini_error, gemini_refused
+from docker_agent.models.gemini_turn import Order
+from docker_agent.models.http import Http, Response
+from docker_agent.models.port import Ask, ModelCard, Reply
+from docker_agent.models.resolve import Resolved, overlaid
+from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
+
+log = logging.getLogger(__name__)
+
+BASE_URL = "https://generativelanguage.googleapis.com"
+KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+"""Variables that may hold the key; the first that is set counts."""
+
+MAX_ERROR_BODY = 64 * 1024
+"""Bytes of an error's body that are read."""
+
+ERROR_TIMEOUT = 5.0
+"""Seconds an error's body may take; its status says enough."""
+
+_VERTEX = ("project", "location", "publisher")
+_API = re.compile(r"/v1(alpha|beta)?$")
+
+
+def gemini_settings(resolved: Resolved, secrets: Secrets) -> GeminiSettings:
+    """How the declared model is reached. Raises `ConfigError`: no key, or Vertex AI is asked for.
+
+    The key is `token_key`'s, else the first of `KEYS`; an address of one's own may do without.
+    """
+    declared, options = resolved.declared, resolved.options
+    _refuse_vertex(resolved, secrets)
+    names = (resolved.key,) if resolved.key else KEYS
+    key = next((value for name in names if (value := secrets.get(name))), None)
+    if key is None and (resolved.key or not resolved.base_url):
+        raise ConfigError(f"{' or '.join(names)} environment variable is required")
+    try:
+        base_url = expand_shell(resolved.base_url or BASE_URL, secrets.get).rstrip("/")
+        model = expand_shell(resolved.model, secrets.get)
+    except ConfigError as exc:
+        raise declared.error(str(exc)) from exc
+    if not _API.search(base_url):
+        base_url += "/v1beta"
+    path = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+    thinking = resolved.inherited.thinking_budget
+    if isinstance(thinking, int) and thinking and is_third(model):
+        text = f"{model} has levels of thinking; a number of tokens is only a hint to it"
+        log.warning("%s", declared.error(text, "thinking_budget"))
+    top_k = options.get("top_k")
+    return GeminiSettings(
+        url=f"{base_url}/{quote(path)}:streamGenerateContent?alt=sse",
+        model=model,
+        headers=overlaid({"x-goog-api-key": key} if key else {}, resolved.headers),
+        secrets=(key,) if key else (),
+        sampling=resolved.sampling,
+        top_k=top_k if isinstance(top_k, int) and not isinstance(top_k, bool) else None,
+        thinking=thinking,
+        built_in=tuple(wire for name, wire in BUILT_IN.items() if options.get(name) is True),
+    )
+
+
+def _refuse_vertex(resolved: Resolved, secrets: Secrets) -> None:
+    """Credentials of Google Cloud are another road. Source: agent-file.md §3.2.2 and §3.2.4."""
+    given = next((name for name in _VERTEX if resolved.options.get(name)), None)
+    if given is not None:
+        raise resolved.declared.error(
+            f"provider_opts.{given}: Vertex AI is not supported yet; leave it out and set "
+            f"{' or '.join(KEYS)}"
+        )
+    if secrets.get("GOOGLE_GENAI_USE_VERTEXAI"):
+        raise resolved.declared.error(
+            "GOOGLE_GENAI_USE_VERTEXAI is set, but Vertex AI is not supported yet; unset it and "
+            f"set {' or '.join(KEYS)}"
+        )
+
+
+class Gemini:
+    """A `Model` behind generateContent."""
+
+    def __init__(self, http: Http, settings: GeminiSettings, card: ModelCard) -> None:
+        self._http = http
+        self._settings = settings
+        self._headers = {"Content-Type": "application/json", **settings.headers}
+        self.card = card
+
+    async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
+        settings = self._settings
+        answer = _Answer(self.card.name, settings)
+        body = msgspec.json.encode(gemini_body(settings, ask))
+        try:
+            async with self._http.post(settings.url, self._headers, body) as response:
+                if response.status >= 300:
+                    await self._refuse(response)
+                await answer.read(response, emit)
+            return answer.reply()
+        except HttpError as exc:
+            text = f"model {self.card.name} failed: {exc}"
+            if exc.stalled:
+                text = f"model stream stalled: {exc} ({self.card.name})"
+            raise ModelError(
+                "model_error", text, transient=exc.transient, emitted=answer.emitted
+            ) from exc
+
+    async def _refuse(self, response: Response) -> None:
+        body = bytearray()
+        with contextlib.suppress(TimeoutError, HttpError):
+            async with asyncio.timeout(ERROR_TIMEOUT):
+                while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
+                    body += piece
+        raise gemini_refused(
+            self.card.name,
+            response.status,
+            response.headers,
+            bytes(body),
+            self._settings.secrets,
+        )
+
+
+class _Answer:
+    """One reply while it arrives: what was shown so far, and all that must not be lost."""
+
+    __slots__ = (
+        "_calls",
+        "_error",
+        "_finish",
+        "_model",
+        "_name",
+        "_order",
+        "_reasoning",
+        "_secrets",
+        "_tail",
+        "_text",
+        "_usage",
+        "emitted",
+    )
+
+    def __init__(self, name: str, settings: GeminiSettings) -> None:
+        self.emitted = False
+        self._name = name
+        self._secrets = settings.secrets
+        self._error: ModelError | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[str, ToolCall] = {}
+        self._order = Order()
+        self._finish: str | None = None
+        self._usage: Counted | None = None
+        self._model = ""
+        self._tail = b""
+
+    async def read(self, response: Response, emit: EmitDeltas) -> None:
+        """Read to the end, emitting what each read brought as one batch."""
+        if response.headers.get("content-type", "").lower().startswith("application/json"):
+            await self._read_whole(response, emit)
+            return
+        reader = EventReader()
+        try:
+            while piece := await response.read():
+                self._keep_tail(piece)
+                await self._show(self._take(reader.feed(piece)), emit)
+            await self._show(self._take([*reader.finish(), *self._bare()]), emit)
+        except EventTooLarge as exc:
+            raise self._broken("it sent an event without end") from exc
+
+    async def _read_whole(self, response: Response, emit: EmitDeltas) -> None:
+        """A server that does not stream sends one object, or the events as a list."""
+        body = bytearray()
+        while piece := await response.read():
+            body += piece
+            if len(body) > MAX_EVENT:
+                raise self._broken("it sent an answer without end")
+        try:
+            chunks = decode_whole(body)
+        except UNREADABLE as exc:
+            raise self._broken("it sent a malformed answer") from exc
+        deltas: list[Delta] = []
+        for chunk in chunks:
+            if self._error is None:
+                self._take_chunk(chunk, deltas)
+        await self._show(deltas, emit)
+
+    def _keep_tail(self, piece: bytes) -> None:
+        """Remember the bytes since the last event began."""
+        start = piece.rfind(b"data:")
+        self._tail = (self._tail + piece if start < 0 else piece[start:])[-MAX_EVENT:]
+
+    def _bare(self) -> list[bytes]:
+        """An error that fell into the stream as it was, over several lines and not as an event."""
+        blocks = [block for block in re.split(rb"\r?\n\r?\n", self._tail) if block.strip()]
+        last = blocks[-1].strip() if blocks else b""
+        return [last] if last.startswith(b"{") else []
+
+    async def _show(self, deltas: list[Delta], emit: EmitDeltas) -> None:
+        if deltas:
+            self.emitted = True
+            await emit(tuple(deltas))
+        if self._error is not None:
+            self._error.emitted = self.emitted
+            raise self._error
+
+    def _take(self, payloads: list[bytes]) -> list[Delta]:
+        """The deltas in these events, up to the first that is an error: that one is raised after
+        what came before it was shown.
+        """
+        deltas: list[Delta] = []
+        for payload in payloads:
+            if not payload.strip():
+                continue
+            try:
+                chunk = decode_chunk(payload)
+            except UNREADABLE:
+                self._error = self._broken("it sent a malformed event")
+                break
+            self._take_chunk(chunk, deltas)
+            if self._error is not None:
+                break
+        return deltas
+
+    def _take_chunk(self, chunk: Chunk, deltas: list[Delta]) -> None:
+        if chunk.error is not None:
+            self._error = gemini_error(self._name, chunk.error, self._secrets)
+            return
+        if chunk.usage_metadata is not None:
+            self._usage = chunk.usage_metadata
+        if chunk.model_version:
+            self._model = chunk.model_version
+        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
+            self._finish = "PROHIBITED_CONTENT"
+        if chunk.candidates:
+            self._take_candidate(chunk.candidates[0], deltas)
+
+    def _take_candidate(self, candidate: Candidate, deltas: list[Delta]) -> None:
+        content = candidate.content
+        for part in (content.parts or ()) if content is not None else ():
+            self._take_part(part, deltas)
+        reason = candidate.finish_reason or ""
+        if reason in FAILURES:
+            said = clean(candidate.finish_message or "", self._secrets)
+            what = f"it stopped with {reason}" + (f": {said}" if said else "")
+            self._error = self._broken(what, transient=FAILURES[reason])
+        elif reason:
+            self._finish = reason
+
+    def _take_part(self, part: Part, deltas: list[Delta]) -> None:
+        if part.function_call is not None:
+            self._take_call(part.function_call, part.thought_signature)
+        elif (other := part.other()) is not None:
+            self._order.add_other(other, part.thought_signature)
+        else:
+            self._take_text(part, deltas)
+
+    def _take_text(self, part: Part, deltas: list[Delta]) -> None:
+        text, thought = part.text or "", part.thought is True
+        self._order.add_text(text, part.thought_signature, thought=thought)
+        if not text:
+            return
+        if thought:
+            self._reasoning.append(text)
+            deltas.append(ReasoningDelta(text))
+        else:
+            self._text.append(text)
+            deltas.append(TextDelta(text))
+
+    def _take_call(self, call: FunctionCall, signature: str | None) -> None:
+        if not call.name:
+            return
+        id = call.id or ""
+        if not id or id in self._calls:
+            id = f"call_{random.getrandbits(96):024x}"
+        arguments = msgspec.json.encode(call.args or {}).decode()
+        self._calls[id] = ToolCall(id, call.name, arguments)
+        self._order.add_call(id, signature)
+
+    def reply(self) -> Reply:
+        """The whole, after the last read. Raises `ModelError` when the stream ended too early."""
+        text, calls = "".join(self._text), tuple(self._calls.values())
+        opaque = self._order.opaque()
+        if self._finish is None and not (text or calls or self._reasoning or opaque):
+            raise self._broken("the stream ended before an answer", transient=True)
+        finish = FINISHES.get(self._finish or "", "stop")
+        if finish == "stop" and calls:
+            finish = "tool_calls"
+        message = AssistantMessage(text, "".join(self._reasoning), calls, opaque)
+        return Reply(message, finish, usage_of(self._usage), self._model or self._name)
+
+    def _broken(self, what: str, *, transient: bool = False) -> ModelError:
+        text = f"model {self._name} failed: {what}"
+        return ModelError("model_error", text, transient=transient, emitted=self.emitted)

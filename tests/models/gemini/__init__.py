@@ -1,0 +1,1 @@
+"""Gemini's API: pure mapping, the adapter, the whole product."""
