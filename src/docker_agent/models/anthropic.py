@@ -5,11 +5,10 @@ Wire: https://docs.anthropic.com/en/api/messages-streaming. Source: agent-file.m
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import random
 import re
+from collections.abc import Mapping, Sequence
 
 from docker_agent.errors import ModelError
 from docker_agent.events import Delta, EmitDeltas, ReasoningDelta, TextDelta
@@ -31,9 +30,9 @@ from docker_agent.models.anthropic_messages import Block, Redacted, Thought, ass
 from docker_agent.models.anthropic_request import MessagesSettings, Request, request_of
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import error_of, problem_of, refused
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http import Http
 from docker_agent.models.port import Ask, ModelCard, Reply
-from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
+from docker_agent.models.streamed import Exchange, short_body
 
 log = logging.getLogger(__name__)
 
@@ -75,31 +74,20 @@ class AnthropicMessages:
         return await self._try(request_of(self._settings, ask, cap), emit)
 
     async def _try(self, request: Request, emit: EmitDeltas) -> Reply:
-        settings, name = self._settings, self.card.name
-        answer = _Answer(name, settings)
-        url = f"{settings.url}{request.query}"
-        try:
-            async with self._http.post(url, self._headed(request), request.body()) as response:
-                if response.status >= 300:
-                    raise await self._refusal(response)
-                await answer.read(response, emit)
-            return answer.reply()
-        except HttpError as exc:
-            text = f"model {name} failed: {exc}"
-            if exc.stalled:
-                text = f"model stream stalled: {exc} ({name})"
-            raise ModelError(
-                "model_error", text, transient=exc.transient, emitted=answer.emitted
-            ) from exc
+        answer = _Answer(self.card.name, self._settings)
+        return await Exchange(self.card.name, answer, emit).run(
+            self._http,
+            f"{self._settings.url}{request.query}",
+            self._headed(request),
+            request.body(),
+            self._refusal,
+        )
 
     def _headed(self, request: Request) -> dict[str, str]:
         return {**self._headers, "anthropic-beta": ",".join(request.betas)}
 
-    async def _refusal(self, response: Response) -> ModelError:
-        body = await _short_body(response)
-        error = refused(
-            self.card.name, response.status, response.headers, body, self._settings.secrets
-        )
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+        error = refused(self.card.name, status, headers, body, self._settings.secrets)
         if error.kind == "model_error" and _OVER_LIMIT in str(error):
             error.kind, error.transient = "context_length_exceeded", False
         return error
@@ -114,7 +102,7 @@ class AnthropicMessages:
         url = f"{self._settings.url}/count_tokens{request.query}"
         try:
             async with self._http.post(url, self._headed(request), request.counting()) as response:
-                body = await _short_body(response)
+                body = await short_body(response)
                 used = decode_size(body).input_tokens if response.status < 300 else window
         except (HttpError, *UNREADABLE):
             return None
@@ -163,19 +151,17 @@ class _Answer:
     __slots__ = (
         "_blocks",
         "_counted",
-        "_done",
-        "_error",
         "_model",
         "_name",
         "_settings",
         "_stop",
-        "emitted",
+        "done",
+        "error",
     )
 
     def __init__(self, name: str, settings: MessagesSettings) -> None:
-        self.emitted = False
-        self._done = False
-        self._error: ModelError | None = None
+        self.done = False
+        self.error: ModelError | None = None
         self._name = name
         self._settings = settings
         self._blocks: dict[int, _Block] = {}
@@ -183,35 +169,14 @@ class _Answer:
         self._counted = Counted()
         self._model = ""
 
-    async def read(self, response: Response, emit: EmitDeltas) -> None:
-        """Read to the end, emitting what each read brought as one batch."""
-        if response.headers.get("content-type", "").lower().startswith("application/json"):
-            await self._read_whole(response, emit)
-            return
-        reader = EventReader()
-        try:
-            while piece := await response.read():
-                await self._show(self._take(reader.feed(piece)), emit)
-                if self._done:
-                    if not response.at_end():
-                        await _await_end(response)
-                    return
-            await self._show(self._take(reader.finish()), emit)
-        except EventTooLarge as exc:
-            raise self._broken("it sent an event without end") from exc
-
-    async def _read_whole(self, response: Response, emit: EmitDeltas) -> None:
-        """A server that does not stream sends one message; it reads like one large event."""
-        body = bytearray()
-        while piece := await response.read():
-            body += piece
-            if len(body) > MAX_EVENT:
-                raise self._broken("it sent an answer without end")
+    def take_whole(self, body: bytes) -> list[Delta]:
+        """A server that does not stream sends one message."""
         deltas: list[Delta] = []
         try:
-            answered = decode_answer(bytes(body))
-        except UNREADABLE as exc:
-            raise self._broken("it sent a malformed answer") from exc
+            answered = decode_answer(body)
+        except UNREADABLE:
+            self.error = self.broken("it sent a malformed answer")
+            return deltas
         if answered.error is not None:
             self._fail(answered.error)
         self._take_head(answered)
@@ -219,20 +184,14 @@ class _Answer:
             self._begin(index, begun, deltas)
         self._stop = answered.stop_reason
         self._close_all()
-        await self._show(deltas, emit)
+        return deltas
 
-    async def _show(self, deltas: list[Delta], emit: EmitDeltas) -> None:
-        if deltas:
-            self.emitted = True
-            await emit(tuple(deltas))
-        if self._error is not None:
-            self._error.emitted = self.emitted
-            raise self._error
+    def rest(self) -> list[Delta]:
+        """Nothing is held back."""
+        return []
 
-    def _take(self, payloads: list[bytes]) -> list[Delta]:
-        """The deltas in these events, up to the first that is an error: that one is raised after
-        what came before it was shown.
-        """
+    def take(self, payloads: Sequence[bytes]) -> list[Delta]:
+        """The deltas in these events, up to the first that is an error."""
         deltas: list[Delta] = []
         for payload in payloads:
             if not payload.strip():
@@ -240,10 +199,10 @@ class _Answer:
             try:
                 event = decode_event(payload)
             except UNREADABLE:
-                self._error = self._broken("it sent a malformed event")
+                self.error = self.broken("it sent a malformed event")
                 break
             self._take_event(event, deltas)
-            if self._done or self._error is not None:
+            if self.done or self.error is not None:
                 break
         return deltas
 
@@ -266,7 +225,7 @@ class _Answer:
                 if event.usage is not None:
                     self._counted = updated(self._counted, event.usage)
             case "message_stop":
-                self._done = True
+                self.done = True
             case "error":
                 self._fail(event.error)
             case _:
@@ -279,7 +238,7 @@ class _Answer:
 
     def _fail(self, error: object) -> None:
         problem = problem_of({"error": error})
-        self._error = error_of(self._name, 0, problem, self._settings.secrets)
+        self.error = error_of(self._name, 0, problem, self._settings.secrets)
 
     def _begin(self, index: int, begun: Begun, deltas: list[Delta]) -> None:
         block = self._blocks[index] = _Block(begun)
@@ -316,7 +275,7 @@ class _Answer:
         message = assistant_message([block for block in blocks if block is not None])
         half = any(block.open for block in self._blocks.values()) or not self._blocks
         if self._stop is None and half:
-            raise self._broken("the stream ended before the answer did", transient=True)
+            raise self.broken("the stream ended before the answer did", transient=True)
         if self._stop == "refusal":
             log.warning("model %s refused to answer", self._name)
         finish = FINISHES.get(self._stop or "", "stop")
@@ -325,24 +284,6 @@ class _Answer:
         usage = usage_of(self._counted) if self._settings.track_usage else NO_USAGE
         return Reply(message, finish, usage, self._model or self._name)
 
-    def _broken(self, what: str, *, transient: bool = False) -> ModelError:
-        text = f"model {self._name} failed: {what}"
-        return ModelError("model_error", text, transient=transient, emitted=self.emitted)
-
-
-async def _short_body(response: Response) -> bytes:
-    """A body that is no stream, as much of it as comes in time."""
-    body = bytearray()
-    with contextlib.suppress(TimeoutError, HttpError):
-        async with asyncio.timeout(ERROR_TIMEOUT):
-            while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
-                body += piece
-    return bytes(body)
-
-
-async def _await_end(response: Response) -> None:
-    """Read past `message_stop`, so that the connection can be used again; not for long."""
-    with contextlib.suppress(TimeoutError, HttpError):
-        async with asyncio.timeout(END_TIMEOUT):
-            while await response.read():
-                pass
+    def broken(self, what: str, *, transient: bool = False) -> ModelError:
+        """The error for a peer that does not keep to the protocol."""
+        return ModelError("model_error", f"model {self._name} failed: {what}", transient=transient)

@@ -5,11 +5,10 @@ Wire: https://ai.google.dev/api/generate-content.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import random
 import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -19,7 +18,6 @@ from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError, ModelError
 from docker_agent.events import Delta, EmitDeltas, ReasoningDelta, TextDelta
 from docker_agent.messages import UNREADABLE, AssistantMessage, ToolCall
-from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import clean
 from docker_agent.models.gemini_chunks import (
     FAILURES,
@@ -36,22 +34,17 @@ from docker_agent.models.gemini_chunks import (
 from docker_agent.models.gemini_config import BUILT_IN, GeminiSettings, gemini_body, is_third
 from docker_agent.models.gemini_failures import gemini_error, gemini_refused
 from docker_agent.models.gemini_turn import Order
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http import Http
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.resolve import Resolved, overlaid
-from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
+from docker_agent.models.sse import MAX_EVENT
+from docker_agent.models.streamed import Exchange
 
 log = logging.getLogger(__name__)
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """Variables that may hold the key; the first that is set counts."""
-
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an error's body that are read."""
-
-ERROR_TIMEOUT = 5.0
-"""Seconds an error's body may take; its status says enough."""
 
 _VERTEX = ("project", "location", "publisher")
 _API = re.compile(r"/v1(alpha|beta)?$")
@@ -121,33 +114,11 @@ class Gemini:
         settings = self._settings
         answer = _Answer(self.card.name, settings)
         body = msgspec.json.encode(gemini_body(settings, ask))
-        try:
-            async with self._http.post(settings.url, self._headers, body) as response:
-                if response.status >= 300:
-                    await self._refuse(response)
-                await answer.read(response, emit)
-            return answer.reply()
-        except HttpError as exc:
-            text = f"model {self.card.name} failed: {exc}"
-            if exc.stalled:
-                text = f"model stream stalled: {exc} ({self.card.name})"
-            raise ModelError(
-                "model_error", text, transient=exc.transient, emitted=answer.emitted
-            ) from exc
+        exchange = Exchange(self.card.name, answer, emit, answer.overhear)
+        return await exchange.run(self._http, settings.url, self._headers, body, self._refusal)
 
-    async def _refuse(self, response: Response) -> None:
-        body = bytearray()
-        with contextlib.suppress(TimeoutError, HttpError):
-            async with asyncio.timeout(ERROR_TIMEOUT):
-                while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
-                    body += piece
-        raise gemini_refused(
-            self.card.name,
-            response.status,
-            response.headers,
-            bytes(body),
-            self._settings.secrets,
-        )
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+        return gemini_refused(self.card.name, status, headers, body, self._settings.secrets)
 
 
 class _Answer:
@@ -155,7 +126,6 @@ class _Answer:
 
     __slots__ = (
         "_calls",
-        "_error",
         "_finish",
         "_model",
         "_name",
@@ -165,14 +135,15 @@ class _Answer:
         "_tail",
         "_text",
         "_usage",
-        "emitted",
+        "done",
+        "error",
     )
 
     def __init__(self, name: str, settings: GeminiSettings) -> None:
-        self.emitted = False
+        self.done = False
         self._name = name
         self._secrets = settings.secrets
-        self._error: ModelError | None = None
+        self.error: ModelError | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[str, ToolCall] = {}
@@ -182,38 +153,24 @@ class _Answer:
         self._model = ""
         self._tail = b""
 
-    async def read(self, response: Response, emit: EmitDeltas) -> None:
-        """Read to the end, emitting what each read brought as one batch."""
-        if response.headers.get("content-type", "").lower().startswith("application/json"):
-            await self._read_whole(response, emit)
-            return
-        reader = EventReader()
-        try:
-            while piece := await response.read():
-                self._keep_tail(piece)
-                await self._show(self._take(reader.feed(piece)), emit)
-            await self._show(self._take([*reader.finish(), *self._bare()]), emit)
-        except EventTooLarge as exc:
-            raise self._broken("it sent an event without end") from exc
-
-    async def _read_whole(self, response: Response, emit: EmitDeltas) -> None:
+    def take_whole(self, body: bytes) -> list[Delta]:
         """A server that does not stream sends one object, or the events as a list."""
-        body = bytearray()
-        while piece := await response.read():
-            body += piece
-            if len(body) > MAX_EVENT:
-                raise self._broken("it sent an answer without end")
+        deltas: list[Delta] = []
         try:
             chunks = decode_whole(body)
-        except UNREADABLE as exc:
-            raise self._broken("it sent a malformed answer") from exc
-        deltas: list[Delta] = []
+        except UNREADABLE:
+            self.error = self.broken("it sent a malformed answer")
+            return deltas
         for chunk in chunks:
-            if self._error is None:
+            if self.error is None:
                 self._take_chunk(chunk, deltas)
-        await self._show(deltas, emit)
+        return deltas
 
-    def _keep_tail(self, piece: bytes) -> None:
+    def rest(self) -> list[Delta]:
+        """What fell into the stream after the last event."""
+        return self.take(self._bare())
+
+    def overhear(self, piece: bytes) -> None:
         """Remember the bytes since the last event began."""
         start = piece.rfind(b"data:")
         self._tail = (self._tail + piece if start < 0 else piece[start:])[-MAX_EVENT:]
@@ -224,18 +181,8 @@ class _Answer:
         last = blocks[-1].strip() if blocks else b""
         return [last] if last.startswith(b"{") else []
 
-    async def _show(self, deltas: list[Delta], emit: EmitDeltas) -> None:
-        if deltas:
-            self.emitted = True
-            await emit(tuple(deltas))
-        if self._error is not None:
-            self._error.emitted = self.emitted
-            raise self._error
-
-    def _take(self, payloads: list[bytes]) -> list[Delta]:
-        """The deltas in these events, up to the first that is an error: that one is raised after
-        what came before it was shown.
-        """
+    def take(self, payloads: Sequence[bytes]) -> list[Delta]:
+        """The deltas in these events, up to the first that is an error."""
         deltas: list[Delta] = []
         for payload in payloads:
             if not payload.strip():
@@ -243,16 +190,16 @@ class _Answer:
             try:
                 chunk = decode_chunk(payload)
             except UNREADABLE:
-                self._error = self._broken("it sent a malformed event")
+                self.error = self.broken("it sent a malformed event")
                 break
             self._take_chunk(chunk, deltas)
-            if self._error is not None:
+            if self.error is not None:
                 break
         return deltas
 
     def _take_chunk(self, chunk: Chunk, deltas: list[Delta]) -> None:
         if chunk.error is not None:
-            self._error = gemini_error(self._name, chunk.error, self._secrets)
+            self.error = gemini_error(self._name, chunk.error, self._secrets)
             return
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
@@ -271,7 +218,7 @@ class _Answer:
         if reason in FAILURES:
             said = clean(candidate.finish_message or "", self._secrets)
             what = f"it stopped with {reason}" + (f": {said}" if said else "")
-            self._error = self._broken(what, transient=FAILURES[reason])
+            self.error = self.broken(what, transient=FAILURES[reason])
         elif reason:
             self._finish = reason
 
@@ -310,13 +257,13 @@ class _Answer:
         text, calls = "".join(self._text), tuple(self._calls.values())
         opaque = self._order.opaque()
         if self._finish is None and not (text or calls or self._reasoning or opaque):
-            raise self._broken("the stream ended before an answer", transient=True)
+            raise self.broken("the stream ended before an answer", transient=True)
         finish = FINISHES.get(self._finish or "", "stop")
         if finish == "stop" and calls:
             finish = "tool_calls"
         message = AssistantMessage(text, "".join(self._reasoning), calls, opaque)
         return Reply(message, finish, usage_of(self._usage), self._model or self._name)
 
-    def _broken(self, what: str, *, transient: bool = False) -> ModelError:
-        text = f"model {self._name} failed: {what}"
-        return ModelError("model_error", text, transient=transient, emitted=self.emitted)
+    def broken(self, what: str, *, transient: bool = False) -> ModelError:
+        """The error for a peer that does not keep to the protocol."""
+        return ModelError("model_error", f"model {self._name} failed: {what}", transient=transient)

@@ -5,10 +5,8 @@ Wire: https://platform.openai.com/docs/api-reference/chat. Read generously: serv
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -22,9 +20,8 @@ from docker_agent.messages import (
     Sampling,
     ToolCall,
 )
-from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import error_of, problem_of, refused
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http import Http
 from docker_agent.models.openai_chunks import (
     FINISHES,
     CallPiece,
@@ -43,17 +40,8 @@ from docker_agent.models.openai_messages import (
     sampling_fields,
 )
 from docker_agent.models.port import Ask, ModelCard, Reply
-from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
+from docker_agent.models.streamed import Exchange
 from docker_agent.models.text_calls import TextCalls, TextCallsMode
-
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an error's body that are read."""
-
-ERROR_TIMEOUT = 5.0
-"""Seconds an error's body may take; its status says enough."""
-
-END_TIMEOUT = 1.0
-"""Seconds a server has to end the body after `[DONE]`."""
 
 _DONE = b"[DONE]"
 
@@ -93,21 +81,10 @@ class OpenAIChat:
 
     async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
         answer = _Answer(self.card.name, ask, self._settings)
-        try:
-            async with self._http.post(
-                self._settings.url, self._headers, self._body(ask)
-            ) as response:
-                if response.status >= 300:
-                    await self._refuse(response)
-                await answer.read(response, emit)
-            return answer.reply()
-        except HttpError as exc:
-            text = f"model {self.card.name} failed: {exc}"
-            if exc.stalled:
-                text = f"model stream stalled: {exc} ({self.card.name})"
-            raise ModelError(
-                "model_error", text, transient=exc.transient, emitted=answer.emitted
-            ) from exc
+        exchange = Exchange(self.card.name, answer, emit)
+        return await exchange.run(
+            self._http, self._settings.url, self._headers, self._body(ask), self._refusal
+        )
 
     def _body(self, ask: Ask) -> bytes:
         settings = self._settings
@@ -128,16 +105,8 @@ class OpenAIChat:
             body["response_format"] = format_field(ask.format)
         return msgspec.json.encode(body)
 
-    async def _refuse(self, response: Response) -> None:
-        body = bytearray()
-        with contextlib.suppress(TimeoutError, HttpError):
-            async with asyncio.timeout(ERROR_TIMEOUT):
-                while len(body) < MAX_ERROR_BODY and (piece := await response.read()):
-                    body += piece
-        settings = self._settings
-        raise refused(
-            self.card.name, response.status, response.headers, bytes(body), settings.secrets
-        )
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+        return refused(self.card.name, status, headers, body, self._settings.secrets)
 
 
 class _Call:
@@ -157,8 +126,6 @@ class _Answer:
 
     __slots__ = (
         "_calls",
-        "_done",
-        "_error",
         "_finish",
         "_gate",
         "_model",
@@ -167,13 +134,13 @@ class _Answer:
         "_secrets",
         "_text",
         "_usage",
-        "emitted",
+        "done",
+        "error",
     )
 
     def __init__(self, name: str, ask: Ask, settings: ChatSettings) -> None:
-        self.emitted = False
-        self._done = False
-        self._error: ModelError | None = None
+        self.done = False
+        self.error: ModelError | None = None
         self._name = name
         self._secrets = settings.secrets
         self._text: list[str] = []
@@ -184,59 +151,27 @@ class _Answer:
         self._model = ""
         self._gate = TextCalls(ask.tools.by_name, settings.text_calls) if ask.tools else None
 
-    async def read(self, response: Response, emit: EmitDeltas) -> None:
-        """Read to the end, emitting what each read brought as one batch."""
-        if response.headers.get("content-type", "").lower().startswith("application/json"):
-            await self._read_whole(response, emit)
-            return
-        reader = EventReader()
-        try:
-            while piece := await response.read():
-                await self._show(self._take(reader.feed(piece)), emit)
-                if self._done:
-                    if not response.at_end():
-                        await _await_end(response)
-                    break
-            await self._show([*self._take(reader.finish()), *self._rest()], emit)
-        except EventTooLarge as exc:
-            raise self._broken("it sent an event without end") from exc
-
-    async def _read_whole(self, response: Response, emit: EmitDeltas) -> None:
+    def take_whole(self, body: bytes) -> list[Delta]:
         """A server that does not stream sends one completion; it reads like one large chunk."""
-        body = bytearray()
-        while piece := await response.read():
-            body += piece
-            if len(body) > MAX_EVENT:
-                raise self._broken("it sent an answer without end")
-        await self._show([*self._take([bytes(body)]), *self._rest()], emit)
+        return self.take([body])
 
-    async def _show(self, deltas: list[Delta], emit: EmitDeltas) -> None:
-        if deltas:
-            self.emitted = True
-            await emit(tuple(deltas))
-        if self._error is not None:
-            self._error.emitted = self.emitted
-            raise self._error
-
-    def _take(self, payloads: list[bytes]) -> list[Delta]:
-        """The deltas in these events, up to the first that is an error: that one is raised after
-        what came before it was shown.
-        """
+    def take(self, payloads: Sequence[bytes]) -> list[Delta]:
+        """The deltas in these events, up to the first that is an error."""
         deltas: list[Delta] = []
         for payload in payloads:
             if payload.startswith(_DONE):
-                self._done = True
+                self.done = True
                 break
             if not payload.strip():
                 continue
             try:
                 chunk = decode_chunk(payload)
             except UNREADABLE:
-                self._error = self._broken("it sent a malformed event")
+                self.error = self.broken("it sent a malformed event")
                 break
             if chunk.error is not None:
                 problem = problem_of({"error": chunk.error})
-                self._error = error_of(self._name, 0, problem, self._secrets)
+                self.error = error_of(self._name, 0, problem, self._secrets)
                 break
             if chunk.usage is not None:
                 self._usage = chunk.usage
@@ -272,7 +207,7 @@ class _Answer:
         self._text.append(text)
         deltas.append(TextDelta(text))
 
-    def _rest(self) -> list[Delta]:
+    def rest(self) -> list[Delta]:
         """What the gate held back, once it is known to be no call."""
         if self._gate is None:
             return []
@@ -324,21 +259,13 @@ class _Answer:
             if call.name
         )
         if self._finish is None and not text and not calls and not self._reasoning:
-            raise self._broken("the stream ended before an answer", transient=True)
+            raise self.broken("the stream ended before an answer", transient=True)
         finish = FINISHES.get(self._finish or "", "stop")
         if finish in ("stop", "tool_calls"):
             finish = "tool_calls" if calls else "stop"
         message = AssistantMessage(text, "".join(self._reasoning), calls)
         return Reply(message, finish, usage_of(self._usage), self._model or self._name)
 
-    def _broken(self, what: str, *, transient: bool = False) -> ModelError:
-        text = f"model {self._name} failed: {what}"
-        return ModelError("model_error", text, transient=transient, emitted=self.emitted)
-
-
-async def _await_end(response: Response) -> None:
-    """Read past `[DONE]`, so that the connection can be used again; not for long."""
-    with contextlib.suppress(TimeoutError, HttpError):
-        async with asyncio.timeout(END_TIMEOUT):
-            while await response.read():
-                pass
+    def broken(self, what: str, *, transient: bool = False) -> ModelError:
+        """The error for a peer that does not keep to the protocol."""
+        return ModelError("model_error", f"model {self._name} failed: {what}", transient=transient)
