@@ -114,12 +114,32 @@ class ToolMessage(msgspec.Struct, frozen=True, tag="tool"):
 Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
 
+Label = Literal["safe", "destructive", "unknown"]
+"""What a tool, or one call of it, may do to the world."""
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """What one call would do, as its tool reads the arguments.
+
+    `parts` are arguments that rules should see in place of those the model wrote: one for each
+    thing the call does. Deny and ask rules look at `hidden` too: what those parts may set off.
+    `whole` is false when there may be more than that.
+    """
+
+    label: Label
+    parts: tuple[Mapping[str, JSON], ...] = ()
+    hidden: tuple[Mapping[str, JSON], ...] = ()
+    whole: bool = True
+
+
 class ToolSpec(msgspec.Struct, frozen=True):
     """A tool as a model sees it, and what is known of its effects.
 
     `parameters` is a JSON Schema of type object. `read_only`, `destructive`, `open_world` are MCP's
     hints; `harmless` marks tools that touch nothing outside the conversation (think, todo,
-    transfer_task) and run in every mode but strict.
+    transfer_task) and run in every mode but strict. `meaning`, when there is one, knows better than
+    the hints what a call with these arguments would do. `keeps_time` says that the tool ends its
+    own calls in time.
     """
 
     name: str
@@ -133,6 +153,8 @@ class ToolSpec(msgspec.Struct, frozen=True):
     output_schema: Mapping[str, JSON] | None = None
     category: str = ""
     takes_description: bool = False
+    meaning: Callable[[Mapping[str, JSON]], Meaning] | None = None
+    keeps_time: bool = False
 
 
 class ToolList:

@@ -7,18 +7,17 @@ refusal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from docker_agent.messages import JSON, ToolSpec
+from docker_agent.errors import ConfigError
+from docker_agent.messages import JSON, Label, Meaning, ToolSpec
 
 SafetyMode = Literal["strict", "restricted", "balanced", "autonomous"]
 SAFETY_MODES: tuple[SafetyMode, ...] = ("strict", "restricted", "balanced", "autonomous")
 """Strictest first."""
-
-Label = Literal["safe", "destructive", "unknown"]
 
 
 def strictest(*modes: SafetyMode | None) -> SafetyMode:
@@ -33,9 +32,10 @@ class Glob:
     """`*` matches anything, `?` one character, case does not count. Matching takes linear time,
     whatever a model writes."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_pieces", "literal")
 
     def __init__(self, pattern: str) -> None:
+        self.literal = "*" not in pattern and "?" not in pattern
         pieces = [re.escape(piece).replace(r"\?", ".") for piece in pattern.split("*")]
         self._pieces = tuple(re.compile(piece, re.IGNORECASE | re.DOTALL) for piece in pieces)
 
@@ -65,6 +65,11 @@ class Rule(msgspec.Struct, frozen=True):
     pattern: str
     tool: Glob
     arguments: tuple[tuple[str, Glob], ...] = ()
+
+    @property
+    def literal(self) -> bool:
+        """Whether its argument globs leave nothing open."""
+        return all(glob.literal for _, glob in self.arguments)
 
     def matches(
         self, name: str, arguments: Mapping[str, JSON] | None, *, if_unreadable: bool
@@ -107,17 +112,25 @@ def parse_rule(pattern: str) -> Rule:
     """A rule from `name`, `mcp:server:name` or `name:arg=glob:arg2=glob`; `*` matches anything,
     case does not count.
 
-    A `:` splits only before `word=`, so values may hold colons. Source: runtime.md §6.3.
+    A `:` splits only before `word=`, so values may hold colons. Raises `ConfigError` for `mcp:`
+    without a server's name, which would speak of every tool. Source: runtime.md §6.3.
     """
     head, *rest = re.split(r":(?=[A-Za-z_][A-Za-z0-9_]*=)", pattern.strip())
     if head.startswith("mcp:"):
-        head = head[len("mcp:") :].replace(":", "_", 1)
+        server, colon, tool = head[len("mcp:") :].partition(":")
+        if not colon or not tool or not server.strip("*?"):
+            raise ConfigError(
+                f"permissions: {pattern!r} must name a server and its tools, like mcp:github:*"
+            )
+        head = f"{server}_{tool}"
     arguments = tuple((part.split("=", 1)[0], Glob(part.split("=", 1)[1])) for part in rest)
     return Rule(pattern, Glob(head), arguments)
 
 
-def label(spec: ToolSpec) -> Label:
-    """What a tool may do to the world, from its own hints."""
+def label(spec: ToolSpec, arguments: Mapping[str, JSON] | None = None) -> Label:
+    """What a call may do to the world: what the tool makes of its arguments, else its own hints."""
+    if spec.meaning is not None:
+        return "unknown" if arguments is None else spec.meaning(arguments).label
     if spec.harmless:
         return "safe"
     if spec.destructive:
@@ -130,29 +143,54 @@ def decide(
     mode: SafetyMode,
     spec: ToolSpec,
     arguments: Mapping[str, JSON] | None,
-    classify: Callable[[ToolSpec, Mapping[str, JSON] | None], Label] = lambda spec, _: label(spec),
+    classify: Callable[[ToolSpec, Mapping[str, JSON] | None], Label] = label,
 ) -> Decision:
     """Deny rules, allow rules, ask rules, then the mode on the call's label.
 
     `arguments` is None when the model's JSON could not be read: deny rules then match, allow rules
-    do not.
+    do not. Where a call does several things, one of them is enough for a deny or ask rule, and all
+    of them are needed for allow rules.
     """
     name = spec.name
-    for rule in rules.deny:
-        if rule.matches(name, arguments, if_unreadable=True):
-            return Decision(
-                False,
-                "team_permissions_deny",
-                f"Tool '{name}' is denied by permissions configuration.",
-            )
-    for rule in rules.allow:
-        if rule.matches(name, arguments, if_unreadable=False):
-            return Decision(True, "team_permissions_allow")
-    for rule in rules.ask:
-        if rule.matches(name, arguments, if_unreadable=True):
-            text = f"Tool '{name}' requires user confirmation but the session is non-interactive."
-            return Decision(False, "team_permissions_ask", text)
+    meaning = spec.meaning(arguments) if spec.meaning and arguments is not None else None
+    if _refuses(rules.deny, name, arguments, meaning):
+        text = f"Tool '{name}' is denied by permissions configuration."
+        return Decision(False, "team_permissions_deny", text)
+    if _allows(rules.allow, name, arguments, meaning):
+        return Decision(True, "team_permissions_allow")
+    if _refuses(rules.ask, name, arguments, meaning):
+        text = f"Tool '{name}' requires user confirmation but the session is non-interactive."
+        return Decision(False, "team_permissions_ask", text)
     return _by_mode(mode, name, classify(spec, arguments))
+
+
+def _refuses(
+    rules: Sequence[Rule],
+    name: str,
+    arguments: Mapping[str, JSON] | None,
+    meaning: Meaning | None,
+) -> bool:
+    """Whether one rule matches anything that the call does, or may do."""
+    seen = [arguments]
+    if meaning is not None:
+        seen += [*meaning.parts, *meaning.hidden, *([] if meaning.whole else [None])]
+    return any(rule.matches(name, each, if_unreadable=True) for rule in rules for each in seen)
+
+
+def _allows(
+    rules: Sequence[Rule],
+    name: str,
+    arguments: Mapping[str, JSON] | None,
+    meaning: Meaning | None,
+) -> bool:
+    """Whether a rule without wildcards matches what the model wrote, or rules match everything
+    that the call does."""
+    if any(rule.literal and rule.matches(name, arguments, if_unreadable=False) for rule in rules):
+        return True
+    parts = meaning.parts if meaning is not None and meaning.parts else (arguments,)
+    return all(
+        any(rule.matches(name, part, if_unreadable=False) for rule in rules) for part in parts
+    )
 
 
 def _by_mode(mode: SafetyMode, name: str, found: Label) -> Decision:

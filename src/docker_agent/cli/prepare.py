@@ -89,6 +89,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
             agent=flags.agent,
             safety=safety,
             safety_explicit=flags.safety is not None,
+            withheld=frozenset([flags.api_key_env] if flags.api_key_env else []),
         ),
         secrets=secrets,
         listen=listen,

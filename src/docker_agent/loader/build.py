@@ -80,7 +80,9 @@ class _Builder:
         self._secrets = secrets
         self._models = models.Opening(http, secrets, overrides.cache_dir)
         trusted = source.local or overrides.safety_explicit
-        self._tools = tools.Opening(overrides.working_dir, secrets, trusted)
+        self._tools = tools.Opening(
+            overrides.working_dir, secrets, trusted, overrides.withheld | _key_names(file)
+        )
         self._opened: dict[str, Model] = {}
 
     @staticmethod
@@ -252,6 +254,12 @@ class _Builder:
                 )
             else:
                 log.info("agent %s runs in safety mode '%s'", agent.name, used)
+
+
+def _key_names(file: AgentFile) -> frozenset[str]:
+    """The variables in which the file says that keys lie."""
+    declared = (*file.models.values(), *file.providers.values())
+    return frozenset(one.token_key for one in declared if one.token_key)
 
 
 def _format(output: declared.StructuredOutput | None) -> Format | None:

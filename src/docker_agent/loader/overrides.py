@@ -12,6 +12,7 @@ from docker_agent.permissions import SafetyMode
 class Overrides(msgspec.Struct, frozen=True):
     """`working_dir` is where tools work; `cache_dir` and `data_dir` are ours.
 
+    `withheld` names variables that hold the server's own secrets, which no child process gets.
     `agent` is the one agent to expose, `safety` the server's mode, which the log at the start
     speaks of; `safety_explicit` says that the operator chose it.
     """
@@ -22,3 +23,4 @@ class Overrides(msgspec.Struct, frozen=True):
     agent: str | None = None
     safety: SafetyMode = "autonomous"
     safety_explicit: bool = False
+    withheld: frozenset[str] = frozenset()

@@ -74,7 +74,7 @@ async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> ToolResult
     if arguments is None:
         result = ToolResult(f"Error calling tool: {problem}", is_error=True)
     else:
-        limit = None if spec.category == RUNTIME_CATEGORY else CALL_TIMEOUT
+        limit = None if spec.keeps_time or spec.category == RUNTIME_CATEGORY else CALL_TIMEOUT
         result = await _call(strand, owner, call, arguments, limit)
     await strand.tell(ToolFinished(call, result))
     return result

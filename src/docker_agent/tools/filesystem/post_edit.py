@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from fnmatch import fnmatch, fnmatchcase
+from fnmatch import fnmatch
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 
@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import Process
 
 from docker_agent.errors import ConfigError
+from docker_agent.tools.environment import scrubbed
 from docker_agent.tools.filesystem.options import PostEdit
 
 COMMAND_SECONDS = 30.0
@@ -28,32 +29,6 @@ END_SECONDS = 3.0
 
 MAX_OUTPUT = 16 * 1024
 """Bytes of a failed command's output that the model sees."""
-
-_CREDENTIALS = (
-    "*_KEY",
-    "*_KEYS",
-    "*_KEY_ID",
-    "*APIKEY*",
-    "*API_KEY*",
-    "*TOKEN",
-    "*_TOKENS",
-    "*SECRET*",
-    "*PASSWORD*",
-    "*PASSWD*",
-    "*PASSPHRASE*",
-    "*_PASS",
-    "*_PAT",
-    "*CREDENTIAL*",
-)
-
-
-def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without variables that look like credentials, provider keys among them."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if not any(fnmatchcase(name.upper(), pattern) for pattern in _CREDENTIALS)
-    }
 
 
 class PostEdits:
