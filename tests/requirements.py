@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tests.promises.acting import ACTING
 from tests.promises.bench import BENCH
 from tests.promises.chat_replies import CHAT_REPLIES
 from tests.promises.chat_requests import CHAT_REQUESTS
@@ -17,6 +18,7 @@ from tests.promises.file_keys import FILE_KEYS
 from tests.promises.loading import LOADING
 from tests.promises.local import LOCAL
 from tests.promises.models_road import MODELS
+from tests.promises.native import NATIVE
 from tests.promises.promise import Promise
 from tests.promises.runs import RUNS
 from tests.promises.runtime import RUNTIME
@@ -37,6 +39,8 @@ PROMISES: tuple[Promise, ...] = (
     *LOADING,
     *MODELS,
     *TOOLS,
+    *ACTING,
+    *NATIVE,
     *LOCAL,
     *DESIGN,
     *BENCH,

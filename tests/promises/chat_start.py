@@ -10,6 +10,9 @@ CHAT_START = [
     *kept(
         COMMAND,
         {
+            "chat:1:conversation-stores": (
+                "--conversations keeps them in memory or in SQLite, with the same cap and TTL."
+            ),
             "chat:1:command": "`docker-agent serve chat FILE [flags]` serves an agent file.",
             "chat:1:version": "`docker-agent version` says the version.",
             "chat:1:help": "`--help` works after every command.",
@@ -120,7 +123,7 @@ CHAT_START = [
         COMMAND,
         "HTTP contract",
         {
-            "chat:1:conversations": "--conversations also keeps them in SQLite or Redis.",
+            "chat:1:conversations": "--conversations also keeps them in Redis.",
             "chat:1:tool-events": "--tool-events shows tool activity in one of four shapes.",
             "chat:1:otel": "-o, --otel exports traces.",
         },
