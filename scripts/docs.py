@@ -16,7 +16,7 @@ from docker_agent.cli.main import root
 from docker_agent.cli.serve_chat import chat
 from docker_agent.config.tree import NOWHERE
 from docker_agent.env.chain import Values
-from docker_agent.errors import Kind
+from docker_agent.errors import ConfigError, Kind, ToolError
 from docker_agent.hooks.table import BUILTINS
 from docker_agent.messages import ToolSpec
 from docker_agent.models import table as models
@@ -160,6 +160,8 @@ def toolsets() -> str:
 
 
 def _toolset(name: str, specs: Sequence[ToolSpec]) -> str:
+    if not specs:
+        return f"### `{name}`\n\nIts tools are those that the agent file names.\n"
     rows = (
         (f"`{spec.name}`", "reads" if spec.read_only else "writes", _sentence(spec.description))
         for spec in specs
@@ -168,9 +170,13 @@ def _toolset(name: str, specs: Sequence[ToolSpec]) -> str:
 
 
 async def _specs(name: str) -> Sequence[ToolSpec]:
+    """The tools it has by itself; none when they come from the agent file."""
     opening = tools.Opening(Path.cwd(), Values({}))
-    async with tools.TOOLSETS[name](NOWHERE, opening) as toolset:
-        return (await toolset.tools(Around("root", "", None, {}, Draft()))).specs
+    try:
+        async with tools.TOOLSETS[name](NOWHERE, opening) as toolset:
+            return (await toolset.tools(Around("root", "", None, {}, Draft()))).specs
+    except (ConfigError, ToolError):
+        return ()
 
 
 def _sentence(text: str) -> str:

@@ -74,9 +74,9 @@ MUTATIONS = [
         "tests/models/test_openai_chat.py",
     ),
     Mutation(
-        "models/openai_chat.py",
-        "            await self._show([*self._take(reader.finish()), *self._rest()], emit)\n        except",
-        "            await self._show([*self._rest()], emit)\n        except",
+        "models/streamed.py",
+        "                await self._show(answer.take(reader.finish()))",
+        "                reader.finish()",
         "tests/models/test_openai_chat.py",
     ),
     Mutation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 
@@ -168,7 +169,7 @@ def test_an_edit_replaces_exactly_its_first_place(
     desk = Desk(tmp_path_factory.mktemp("edit"))
     text = before + old + after
     desk.put({"f": text})
-    anyio.run(_edit, desk, old, new)
+    asyncio.run(_edit(desk, old, new))
     assert (desk.root / "f").read_bytes() == text.replace(old, new, 1).encode()
 
 
