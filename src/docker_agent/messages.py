@@ -16,7 +16,8 @@ JSON = Any
 """A decoded JSON value: None, bool, int, float, str, list or dict of these."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding JSON from outside may raise: no JSON or wrong types, no UTF-8, nested too deeply."""
+"""What decoding JSON from outside may raise: no JSON or wrong types, no UTF-8, nested too
+deeply."""
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text"):

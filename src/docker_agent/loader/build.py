@@ -81,7 +81,13 @@ class _Builder:
         self._models = models.Opening(http, secrets, overrides.cache_dir)
         trusted = source.local or overrides.safety_explicit
         self._tools = tools.Opening(
-            overrides.working_dir, secrets, trusted, overrides.withheld | _key_names(file)
+            overrides.working_dir,
+            secrets,
+            trusted,
+            overrides.withheld | _key_names(file),
+            data_dir=overrides.data_dir,
+            config_dir=source.directory,
+            source=str(source.path or source.name),
         )
         self._opened: dict[str, Model] = {}
 

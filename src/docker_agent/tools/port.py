@@ -67,8 +67,8 @@ Spawn = Callable[[Coroutine[object, object, None]], None]
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """Around a call: the run's id, who asks, the state it may read and write, how long it has, and what it may
-    start.
+    """Around a call: the run's id, who asks, the state it may read and write, how long it has, and
+    what it may start.
 
     `progress` shows text so far; `remaining()` is the seconds until the request's deadline
     (infinite without one); `spawn` starts work that the run waits for or cancels when it ends.

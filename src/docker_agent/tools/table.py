@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -10,13 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from docker_agent.config.convert import convert
+from docker_agent.config.convert import convert, convert_as
 from docker_agent.config.expand import expand_shell
 from docker_agent.config.tree import Raw
 from docker_agent.env.chain import Secrets
+from docker_agent.errors import ConfigError
+from docker_agent.tools.api import Api, ApiOptions
 from docker_agent.tools.environment import own_environment, scrubbed
+from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
+from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
+from docker_agent.tools.openapi import OpenApiOptions, open_api_document
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.script import Script
 from docker_agent.tools.script_options import ScriptOptions
@@ -25,6 +31,8 @@ from docker_agent.tools.shell import Shell, ShellOptions
 from docker_agent.tools.think import Think
 from docker_agent.tools.todo import Todo, TodoOptions
 from docker_agent.tools.user_prompt import UserPrompt
+from docker_agent.tools.web import open_web
+from docker_agent.tools.web_headers import Templates
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +40,25 @@ log = logging.getLogger(__name__)
 class Opening(msgspec.Struct, frozen=True):
     """What toolsets may use. `trusted` is false for files from a registry or URL: lists in them
     that open more than the working directory do not count. `withheld` names variables that hold the
-    server's own secrets, whatever they are called: no child process gets them."""
+    server's own secrets, whatever they are called: no child process gets them.
+
+    `config_dir` is what relative paths of the file mean (None: it lies on no disk), `source` the
+    file's full name, `data_dir` where data of agents is kept.
+    """
 
     working_dir: Path
     secrets: Secrets
     trusted: bool = True
     withheld: frozenset[str] = frozenset()
+    data_dir: Path | None = None
+    config_dir: Path | None = None
+    source: str = ""
+
+    @property
+    def config_id(self) -> str:
+        """A name for what belongs to this file alone. Source: agent-file.md §7.1."""
+        digest = hashlib.sha256(self.source.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{Path(self.source).stem}-{digest[:8]}"
 
 
 Open = Callable[[Raw, Opening], AbstractAsyncContextManager[Toolset]]
@@ -100,6 +121,71 @@ async def open_session_context(options: Raw, opening: Opening) -> AsyncGenerator
     yield SessionContext()
 
 
+@asynccontextmanager
+async def open_fetch(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `fetch` toolset. Its headers go to addresses that a model chooses, so those of the
+    incoming request are not for them."""
+    wanted = convert(options, FetchOptions)
+    headers = Templates(wanted.headers, opening.secrets.get, passes=False).expanded({})
+    async with open_web(allow_private_ips=_private(options, opening)) as web:
+        yield Fetch(wanted, web, headers)
+
+
+@asynccontextmanager
+async def open_api(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `api` toolset."""
+    wanted = convert(options, ApiOptions)
+    async with open_web(allow_private_ips=_private(options, opening)) as web:
+        yield Api(wanted, web, opening.secrets.get)
+
+
+@asynccontextmanager
+async def open_openapi(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `openapi` toolset."""
+    wanted = convert(options, OpenApiOptions)
+    async with (
+        open_web(allow_private_ips=_private(options, opening)) as web,
+        open_api_document(wanted, web, opening.secrets.get) as toolset,
+    ):
+        yield toolset
+
+
+def _private(options: Raw, opening: Opening) -> bool:
+    """Whether private addresses may be reached: what a file from elsewhere says does not count."""
+    wished = options.get("allow_private_ips")
+    if wished is None or not convert_as(wished, bool):
+        return False
+    if not opening.trusted:
+        log.warning("%s", wished.error("does not count for a file that is not on this machine"))
+    return opening.trusted
+
+
+@asynccontextmanager
+async def open_memory(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `memory` toolset."""
+    from docker_agent.tools.memory_store import open_memory_store
+
+    async with open_memory_store(_memory_file(options, opening)) as store:
+        yield MemoryTools(store)
+
+
+def _memory_file(options: Raw, opening: Opening) -> Path:
+    """The database of a file's memories: its own one among our data, or the one it names beside
+    itself."""
+    path = expand_shell(convert(options, MemoryOptions).path, opening.secrets.get, "empty")
+    own = opening.data_dir and opening.data_dir / "memory" / opening.config_id
+    base = opening.config_dir or (opening.working_dir if opening.trusted else own)
+    if not path and own is not None:
+        return own / "memory.db"
+    if not path or base is None:
+        raise options.error("there is no data directory; give the memory a 'path'")
+    try:
+        also = opening.data_dir if opening.trusted else None
+        return memory_path(str(Path(path).expanduser()), base, also)
+    except (ConfigError, RuntimeError) as exc:
+        raise options.key_error("path", str(exc)) from exc
+
+
 TOOLSETS: Mapping[str, Open] = {
     "think": open_think,
     "filesystem": open_filesystem,
@@ -108,22 +194,22 @@ TOOLSETS: Mapping[str, Open] = {
     "todo": open_todo,
     "user_prompt": open_user_prompt,
     "session_context": open_session_context,
+    "fetch": open_fetch,
+    "api": open_api,
+    "openapi": open_openapi,
+    "memory": open_memory,
 }
 
 NOT_YET = frozenset(
     [
         "a2a",
-        "api",
         "background_agents",
         "background_jobs",
-        "fetch",
         "lsp",
         "mcp",
         "mcp_catalog",
-        "memory",
         "model_picker",
         "open_url",
-        "openapi",
         "plan",
         "rag",
         "session_plan",

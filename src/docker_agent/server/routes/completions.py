@@ -85,7 +85,7 @@ def _run_request(
         entry=agent.name,
         new=(),
         conversation_id=conversation_id(exchange.headers) if kept else None,
-        caller=f"{exchange.caller}/{request.user}" if request.user else exchange.caller,
+        caller=_caller(exchange.caller, request.user),
         overrides=overrides_of(request),
         client_tools=_offered(client_tools_of(request), settings.client_tools),
         tools_off=side,
@@ -93,6 +93,12 @@ def _run_request(
         deadline=asyncio.get_running_loop().time() + settings.request_timeout,
         max_turns=settings.max_turns,
     )
+
+
+def _caller(holder: str, user: str | None) -> str:
+    """Who asks: the key's holder, divided by the request's `user`; no holder's name has a line
+    break, so no two pairs read alike."""
+    return f"{holder}\n{user}" if user else holder
 
 
 def _offered(tools: ToolList, names: frozenset[str] | None) -> ToolList:
