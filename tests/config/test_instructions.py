@@ -71,7 +71,7 @@ def test_the_files_become_the_instruction(folder: Path, value: str, instruction:
         ("none.md", "none.md", "cannot be read: No such file or directory"),
         ("texts", "texts", "is no ordinary file"),
         ("latin.md", "latin.md", "is no UTF-8 text"),
-        ('"a\\0b"', "a\\x00b", "cannot be read: embedded null byte"),
+        ('"a\\0b"', "a\\x00b", "cannot be read: a path must not hold a NUL character"),
     ],
 )  # fmt: skip
 def test_a_file_that_must_not_or_cannot_be_read_is_refused(

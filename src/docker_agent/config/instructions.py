@@ -54,8 +54,10 @@ def _read(agent: Agent, place: Raw, directory: Path) -> str:
         reason = str(exc)
     except UnicodeDecodeError:
         reason = "is no UTF-8 text"
-    except (OSError, ValueError) as exc:
-        reason = f"cannot be read: {getattr(exc, 'strerror', None) or exc}"
+    except OSError as exc:
+        reason = f"cannot be read: {exc.strerror or exc}"
+    except ValueError:
+        reason = "cannot be read: a path must not hold a NUL character"
     raise place.error(f"agent {agent.name!r}: {name!r} {reason}")
 
 
