@@ -61,25 +61,25 @@ def test_what_was_written_is_read(values: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("name", "path"),
     [
-        (".env", "/work/.env"),
-        ("a/b.env", "/work/a/b.env"),
-        ("a/../b.env", "/work/a/../b.env"),
+        (".env", "/place/.env"),
+        ("a/b.env", "/place/a/b.env"),
+        ("a/../b.env", "/place/a/../b.env"),
         ("/etc/x.env", "/etc/x.env"),
         ("~/x.env", "/home/me/x.env"),
-        ("..env", "/work/..env"),
+        ("..env", "/place/..env"),
     ],
 )
 def test_a_path_of_the_flag_is_found(name: str, path: str) -> None:
     """agent-file.md §6.3."""
-    assert flagged_path(name, Path("/work"), Path("/home/me")) == Path(path)
+    assert flagged_path(name, Path("/place"), Path("/home/me")) == Path(path)
 
 
 @requirement("file:6.3:paths", "file:8:E42")
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("../x.env", "leaves the working directory /work"),
-        ("a/../../x.env", "leaves the working directory /work"),
+        ("../x.env", "leaves the working directory /place"),
+        ("a/../../x.env", "leaves the working directory /place"),
         ("/etc/../x.env", "an absolute path must not hold '..'"),
         ("~/../x.env", "an absolute path must not hold '..'"),
         ("~other/x.env", "the home directories of other users are not looked up"),
@@ -89,7 +89,7 @@ def test_a_path_of_the_flag_is_found(name: str, path: str) -> None:
 def test_a_path_that_leaves_its_place_is_refused(name: str, said: str) -> None:
     """agent-file.md §6.3."""
     with pytest.raises(ConfigError) as raised:
-        flagged_path(name, Path("/work"), Path("/home/me"))
+        flagged_path(name, Path("/place"), Path("/home/me"))
     assert str(raised.value) == said
 
 
@@ -97,7 +97,7 @@ def test_a_path_that_leaves_its_place_is_refused(name: str, said: str) -> None:
 def test_a_home_is_needed_for_a_tilde() -> None:
     """agent-file.md §6.3."""
     with pytest.raises(ConfigError, match="no home directory"):
-        flagged_path("~/x", Path("/work"), None)
+        flagged_path("~/x", Path("/place"), None)
 
 
 @requirement("file:6.3:flag")

@@ -251,7 +251,7 @@ def rules(**patterns: list[str]) -> Rules:
 
 
 async def allowed(
-    rules: Rules, mode: SafetyMode, cmd: str, key: str = "cmd", directory: str = "/work"
+    rules: Rules, mode: SafetyMode, cmd: str, key: str = "cmd", directory: str = "/place"
 ) -> bool:
     """Whether the shell tool may run a command."""
     shell = Shell(Path(directory), {})
@@ -359,7 +359,7 @@ async def test_an_allow_rule_must_cover_everything_that_runs(
 @pytest.mark.parametrize(
     ("directory", "cmd", "label"),
     [
-        ("/work", "cat */environ", "safe"),
+        ("/place", "cat */environ", "safe"),
         ("/proc/1", "cat environ", "unknown"),
         ("/", "cat p*/1/environ", "unknown"),
         ("/", "grep -r key", "unknown"),
@@ -371,4 +371,4 @@ def test_the_servers_own_variables_are_not_safe_to_read(
 ) -> None:
     """chat-server.md §6: what child processes must not have they shall not read elsewhere."""
     assert Shell(Path(directory), {}).meaning({"cmd": cmd}).label == label
-    assert Shell(Path("/work"), {}).meaning({"cmd": cmd, "cwd": directory}).label == label
+    assert Shell(Path("/place"), {}).meaning({"cmd": cmd, "cwd": directory}).label == label
