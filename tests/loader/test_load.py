@@ -137,7 +137,7 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
         "code_mode_tools": True,
         "add_description_parameter": True,
         "session_compaction": True,
-        "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think"}],
+        "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think", "defer": True}],
     }
     file = {"runtime": {"sandbox": True}, "agents": {"root": root}}
     with caplog.at_level(logging.WARNING, "docker_agent"):
@@ -147,6 +147,7 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
     for key in ("hooks", "cache", "code_mode_tools", "add_description_parameter"):
         assert f"agents.root.{key} is not supported yet and has no effect" in said
     assert "agents.root.session_compaction is not supported yet and has no effect" in said
+    assert "agents.root.toolsets[1].defer is not supported yet and has no effect" in said
     wanted = "agents.root.toolsets[0]: 'lsp' is not supported yet; the agent runs without it"
     assert wanted in said
     assert sum("sandbox" in one for one in said) == 1

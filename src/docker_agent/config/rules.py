@@ -17,12 +17,6 @@ from docker_agent.config.tree import Placed
 from docker_agent.errors import ConfigError
 
 API_TYPES = ("openai_chatcompletions", "openai_responses")
-MATCHER_EVENTS = (
-    "pre_tool_use",
-    "post_tool_use",
-    "permission_request",
-    "tool_response_transform",
-)
 _BESIDE_SELECTION = frozenset({"first_available", "parallel_tool_calls", "capabilities"})
 _NEEDED_BY_HOOK = {
     "command": ("command",),

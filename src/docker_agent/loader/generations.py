@@ -18,6 +18,7 @@ class _Generation:
     def __init__(self, open_team: OpenTeam) -> None:
         self._open_team = open_team
         self._leases = 0
+        self._retiring = False
         self._retired = asyncio.Event()
         self._opened: asyncio.Future[Team] = asyncio.get_running_loop().create_future()
         self.owner = asyncio.create_task(self._live())
@@ -36,8 +37,6 @@ class _Generation:
         self._retiring = True
         if not self._leases:
             self._retired.set()
-
-    _retiring = False
 
     async def __aenter__(self) -> Team:
         self._leases += 1
