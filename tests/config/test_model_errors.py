@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from docker_agent.config.check import check_providers
-from docker_agent.errors import ConfigError
 from tests.config.reading import complaints, problems, read
 from tests.requirements import requirement
 
@@ -56,28 +54,6 @@ def test_a_rule_does_not_route_to_a_router() -> None:
         """,
         "3: models.b.routing[0].model: 'a' is a router too; a rule names a model",
     )
-
-
-@requirement("file:8:E13")
-def test_an_unknown_provider_is_refused_where_it_stands() -> None:
-    """agent-file.md §3.1; the known ones come from the caller."""
-    file = read("""
-        agents:
-          root: {model: opnai/gpt}
-        models:
-          m: {provider: mine, model: x}
-          n: {provider: foo, model: x}
-        providers:
-          mine: {provider: antropic}
-    """)
-    with pytest.raises(ConfigError) as raised:
-        check_providers(file, {"openai", "anthropic"})
-    assert str(raised.value).split("\n") == [
-        "agent.yaml:5: models.n.provider: unknown provider type 'foo'",
-        "agent.yaml:2: agents.root.model: unknown provider type 'opnai'; did you mean 'openai'?",
-        "agent.yaml:7: providers.mine.provider: unknown provider type 'antropic'; "
-        "did you mean 'anthropic'?",
-    ]
 
 
 @requirement("file:8:E14", "file:2.8:definition")

@@ -71,28 +71,30 @@ async def test_a_fallback_without_its_key_stops_the_start_too(tmp_path: Path) ->
     assert "GROQ_API_KEY environment variable is required" in await complaint(tmp_path, file)
 
 
-@requirement("loader:providers")
+@requirement("loader:providers", "file:8:E13")
 async def test_a_provider_that_cannot_be_reached_stops_the_start(tmp_path: Path) -> None:
     """agent-file.md E13: at its place in the file, before keys are looked for."""
-    unspoken = [name for name in NOT_YET if not name.startswith("openai_")]
-    texts = {name: f"provider '{name}' is not supported yet" for name in unspoken}
+    texts = {name: f"provider '{name}' is not supported yet" for name in NOT_YET}
     texts["nobody"] = "unknown provider type 'nobody'; known are "
+    texts["opnai"] = "unknown provider type 'opnai'; did you mean 'openai'?; known are "
     for provider, text in texts.items():
         named = {"models": {"m": {"provider": provider, "model": "x"}}, **models(root="m")}
         assert f"agent.yaml:1: models.m.provider: {text}" in await complaint(tmp_path, named)
         assert text in await complaint(tmp_path, models(root=f"{provider}/x"))
 
 
-@requirement("loader:providers")
-async def test_a_protocol_that_is_not_spoken_yet_stops_the_start(tmp_path: Path) -> None:
-    """agent-file.md §3.1: what the file asks for is not quietly replaced."""
-    for protocol in NOT_YET:
-        if protocol.startswith("openai_"):
-            options = {"api_type": protocol}
-            model = {"provider": "openai", "model": "x", "provider_opts": options}
-            file = {"models": {"m": model}, **models(root="m")}
-            text = await complaint(tmp_path, file, {"OPENAI_API_KEY": "k"})
-            assert f"models.m: '{protocol}' is not supported yet" in text
+@requirement("loader:providers", "file:8:E13")
+async def test_a_definition_of_an_unspoken_provider_stops_the_start(tmp_path: Path) -> None:
+    """agent-file.md §3.1 and E13: the definition's word is named, and what may be meant by it."""
+    texts = {name: f"models.m: '{name}' is not supported yet" for name in NOT_YET}
+    texts["antropic"] = "unknown provider type 'antropic'; did you mean 'anthropic'?"
+    for provider, text in texts.items():
+        file = {
+            "providers": {"mine": {"provider": provider}},
+            "models": {"m": {"provider": "mine", "model": "x"}},
+            **models(root="m"),
+        }
+        assert text in await complaint(tmp_path, file)
 
 
 HOOK = [{"type": "command", "command": "true"}]

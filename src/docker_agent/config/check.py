@@ -3,13 +3,13 @@ agent-file.md §2.1."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 import msgspec
 
 from docker_agent.config.agent_file import Agent, AgentFile
-from docker_agent.config.convert import MOST_ERRORS, did_you_mean, together
+from docker_agent.config.convert import MOST_ERRORS, together
 from docker_agent.config.model import Model
 from docker_agent.config.references import Models, check_agents
 from docker_agent.config.rules import file_problems
@@ -51,32 +51,6 @@ def check(file: AgentFile) -> AgentFile:
     _register_rag_references(file, models)
     check_agents(tuple(agents))
     return msgspec.structs.replace(file, agents=tuple(agents), models=models.found)
-
-
-def check_providers(file: AgentFile, known: Collection[str]) -> None:
-    """Refuse models whose provider is neither in `known` nor defined in the file (E13).
-
-    Raises `ConfigError` with a line for each.
-    """
-    names = (*file.providers, *known)
-    problems = [
-        model.error(
-            f"unknown provider type {model.provider!r}{did_you_mean(model.provider, names)}",
-            "provider",
-        )
-        for model in file.models.values()
-        if model.provider and model.provider not in names
-    ]
-    problems += [
-        provider.error(
-            f"unknown provider type {provider.provider!r}{did_you_mean(provider.provider, known)}",
-            "provider",
-        )
-        for provider in file.providers.values()
-        if provider.provider and provider.provider not in known
-    ]
-    if problems:
-        raise together(problems)
 
 
 def _with_defaults(file: AgentFile) -> AgentFile:

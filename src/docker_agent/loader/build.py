@@ -128,7 +128,7 @@ class _Builder:
     def _refuse_provider(self, model: DeclaredModel) -> None:
         if model.provider in models.NOT_YET:
             raise model.error(f"provider '{model.provider}' is not supported yet", "provider")
-        raise unknown_provider(model, [*known_providers(self._file)])
+        raise unknown_provider(model, model.provider, [*known_providers(self._file)])
 
     async def team(self, stack: AsyncExitStack) -> Team:
         """The live team; what it opened is closed with `stack`."""
@@ -203,8 +203,10 @@ class _Builder:
         if name not in self._opened:
             model = self._file.models[name]
             resolved = resolve(model, self._file.providers)
-            if resolved.protocol not in models.PROVIDERS:
+            if resolved.protocol in models.NOT_YET:
                 raise model.error(f"'{resolved.protocol}' is not supported yet")
+            if resolved.protocol not in models.PROVIDERS:
+                raise unknown_provider(model, resolved.protocol, [*known_providers(self._file)])
             opening = models.PROVIDERS[resolved.protocol](resolved, self._models)
             self._opened[name] = await stack.enter_async_context(opening)
         return self._opened[name]

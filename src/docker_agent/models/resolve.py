@@ -5,11 +5,12 @@ Source: agent-file.md §2.8, §3.1 and §3.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 import msgspec
 
+from docker_agent.config.convert import did_you_mean
 from docker_agent.config.model import EFFORTS, Model, Provider
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
@@ -203,9 +204,10 @@ def output_field(resolved: Resolved) -> OutputField:
     return "max_completion_tokens" if prefers_responses(resolved.model) else "max_tokens"
 
 
-def unknown_provider(declared: Model, known: list[str]) -> ConfigError:
-    """The error for a provider nobody knows."""
+def unknown_provider(declared: Model, name: str, known: Collection[str]) -> ConfigError:
+    """The error for a model whose provider, or that provider's own type, is `name`: nobody's."""
     return declared.error(
-        f"unknown provider type '{declared.provider}'; known are {', '.join(sorted(known))}",
+        f"unknown provider type '{name}'{did_you_mean(name, known)}; "
+        f"known are {', '.join(sorted(known))}",
         "provider",
     )
