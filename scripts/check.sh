@@ -6,4 +6,4 @@ scripts/setup.sh check
 .venv/bin/ruff format --check src tests benchmarks scripts
 .venv/bin/ruff check src tests benchmarks scripts
 .venv/bin/pyright
-.venv/bin/python -m pytest "$@"
+.venv/bin/python -m pytest --numprocesses auto --dist loadfile "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Container
 from pathlib import Path
 
 from docker_agent.models import engine
@@ -12,9 +13,11 @@ LIMIT = 30.0
 """Seconds a process has to end on a busy machine."""
 
 
-def engines_of(parent: int) -> list[int]:
-    """The engines that are children of a process, newest last."""
-    return sorted(int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _is(entry, parent))
+def engines_of(parent: int, but: Container[int] = ()) -> list[int]:
+    """The engines that are children of a process, newest last, without those in `but`: other
+    tests of this process may keep one running."""
+    running = (int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _is(entry, parent))
+    return sorted(process for process in running if process not in but)
 
 
 def _is(process: Path, parent: int) -> bool:

@@ -228,11 +228,12 @@ async def test_an_engine_that_keeps_failing_is_not_started_again_for_a_minute(
 @pytest.mark.anyio
 async def test_the_engine_sees_no_keys_and_has_a_session_of_its_own(smollm2: Path) -> None:
     """DESIGN.md §6: Ctrl-C is not for it, and providers' keys are not either."""
+    others = engines_of(os.getpid())
     environment = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "sk-secret", "HOME": "/"}
     settings = settings_for(smollm2)
     with anyio.fail_after(LIMIT):
         async with open_engine(settings, environment=environment) as engine, engine.use():
-            (process,) = engines_of(os.getpid())
+            (process,) = engines_of(os.getpid(), but=others)
             assert environment_of(process) == {"PATH": environment["PATH"], "HOME": "/"}
             assert os.getsid(process) == process
             assert settings.key not in command_of(process)
@@ -246,10 +247,11 @@ async def test_leaving_the_context_ends_the_engine_even_when_it_hangs(
     before: signal.Signals, smollm2: Path
 ) -> None:
     """DESIGN.md §6: its input is closed; then it is killed."""
+    others = engines_of(os.getpid())
     with anyio.fail_after(LIMIT):
         async with open_engine(settings_for(smollm2)) as engine:
             async with engine.use():
-                (process,) = engines_of(os.getpid())
+                (process,) = engines_of(os.getpid(), but=others)
                 watch = Watch(process)
             os.kill(process, before)
         with closing(watch):
@@ -261,6 +263,7 @@ async def test_leaving_the_context_ends_the_engine_even_when_it_hangs(
 @pytest.mark.anyio
 async def test_leaving_the_context_ends_an_engine_that_still_loads(tmp_path: Path) -> None:
     """DESIGN.md §6. This engine reads a pipe for ever; once the pipe opens, it is loading."""
+    others = engines_of(os.getpid())
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     (tmp_path / "xllamacpp.py").write_text(f"open({str(pipe)!r}).read()")
@@ -268,8 +271,8 @@ async def test_leaving_the_context_ends_an_engine_that_still_loads(tmp_path: Pat
     with anyio.fail_after(LIMIT):
         async with open_engine(settings_for(tmp_path), environment=environment):
             writing = await anyio.to_thread.run_sync(os.open, pipe, os.O_WRONLY)
-            assert len(engines_of(os.getpid())) == 1
-        assert engines_of(os.getpid()) == []
+            assert len(engines_of(os.getpid(), but=others)) == 1
+        assert engines_of(os.getpid(), but=others) == []
         os.close(writing)
 
 
@@ -278,11 +281,12 @@ async def test_leaving_the_context_ends_an_engine_that_still_loads(tmp_path: Pat
 @pytest.mark.anyio
 async def test_an_idle_engine_ends_and_the_next_request_starts_another(smollm2: Path) -> None:
     """DESIGN.md §6: idle exit."""
+    others = engines_of(os.getpid())
     clock = Clock()
     with anyio.fail_after(LIMIT):
         async with open_engine(settings_for(smollm2), idle=0.01, now=clock) as engine:
             async with engine.use():
-                (process,) = engines_of(os.getpid())
+                (process,) = engines_of(os.getpid(), but=others)
                 watch = Watch(process)
                 clock.time += 1
             clock.time += 1

@@ -119,7 +119,7 @@ async def test_many_requests_at_a_time_are_all_answered(model: LocalModel) -> No
     texts: list[str] = []
 
     async def ask() -> None:
-        question = Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=4))
+        question = Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=4, temperature=0.0))
         texts.append((await model.reply(question, Listener())).message.text)
 
     with anyio.fail_after(LIMIT):
@@ -179,7 +179,10 @@ async def test_a_forced_call_that_was_cut_off_is_shown_as_what_it_is(model: Loca
     """runtime.md §4.1, finish `length`: nothing is lost."""
     listener = Listener()
     ask = Ask(
-        (QUESTION,), tools=TOOLS, choice=ToolChoice("required"), sampling=Sampling(max_tokens=3)
+        (QUESTION,),
+        tools=TOOLS,
+        choice=ToolChoice("required"),
+        sampling=Sampling(max_tokens=3, temperature=0.0),
     )
     with anyio.fail_after(LIMIT):
         reply = await model.reply(ask, listener)
@@ -224,7 +227,8 @@ async def test_a_cancelled_answer_gives_its_place_to_the_next(http: Http, cache_
                 await listener.first.wait()
                 group.cancel_scope.cancel()
             reply = await model.reply(
-                Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=2)), Listener()
+                Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=2, temperature=0.0)),
+                Listener(),
             )
     assert reply.message.text
 
@@ -242,7 +246,7 @@ async def test_a_crash_fails_the_answer_for_good_and_the_next_question_starts_an
             ask = Ask((UserMessage("Tell a long story."),))
 
             async def kill(_: tuple[Delta, ...]) -> None:
-                for process in set(engines_of(os.getpid())) - set(before):
+                for process in engines_of(os.getpid(), but=before):
                     os.kill(process, signal.SIGKILL)
 
             with pytest.raises(ModelError) as caught:
@@ -250,9 +254,9 @@ async def test_a_crash_fails_the_answer_for_good_and_the_next_question_starts_an
             error = caught.value
             assert (error.kind, error.transient, error.emitted) == ("model_error", False, True)
             assert str(error) == "model smollm2 failed: its engine crashed"
-            short = Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=2))
+            short = Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=2, temperature=0.0))
             assert (await model.reply(short, Listener())).message.text
-            (process,) = set(engines_of(os.getpid())) - set(before)
+            (process,) = engines_of(os.getpid(), but=before)
             watch = Watch(process)
     assert watch.ended()
     watch.close()
@@ -347,7 +351,7 @@ async def test_any_gguf_file_runs_under_its_own_name(
     path.symlink_to(smollm2)
     with anyio.fail_after(LIMIT):
         async with open_local(declared(str(path)), http, tmp_path) as model:
-            ask = Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=2))
+            ask = Ask((UserMessage("Hello!"),), sampling=Sampling(max_tokens=2, temperature=0.0))
             reply = await model.reply(ask, Listener())
     assert reply.model == model.card.name == "my-model"
 
