@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from docker_agent.errors import ToolError
+from docker_agent.registry.guard import Resolve
 from docker_agent.tools.web import Request, Web, merged, open_web
-from docker_agent.tools.web_session import Resolve
 from tests.requirements import requirement
 from tests.tools.web_server import (
     PATIENCE,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from docker_agent.addresses import host_matches, host_rule
 from docker_agent.config.marks import Count
 from docker_agent.errors import ToolError
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
-from docker_agent.tools.addresses import host_matches, host_rule
 from docker_agent.tools.arguments import Parameters
 from docker_agent.tools.html_text import converted, decoded, is_binary, is_html
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
+from docker_agent.addresses import ip_address, is_public, looks_like_number, plain_host
 from docker_agent.errors import ToolError
-from docker_agent.tools.addresses import ip_address, is_public, looks_like_number, plain_host
 
 if TYPE_CHECKING:
     from yarl import URL
 
-    from docker_agent.tools.web_session import Allowed, Reply, Resolve, Session
+    from docker_agent.registry.guard import Allowed, Resolve
+    from docker_agent.tools.web_session import Reply, Session
 
 MAX_REDIRECTS = 10
 """Steps from the first address to the last (runtime.md §9.7)."""

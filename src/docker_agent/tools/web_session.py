@@ -5,31 +5,24 @@ Imported when the first request is made.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import urllib.request
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from docker_agent import __version__
 from docker_agent.errors import ToolError
-from docker_agent.tools.addresses import ip_address
+from docker_agent.registry.guard import (
+    Allowed,
+    NotPublicError,
+    Resolve,
+    guarded_connector,
+    proxy_for,
+)
 from docker_agent.tools.web_unpack import ACCEPTED, Unpacker
 
 USER_AGENT = f"docker-agent-python/{__version__}"
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The IP addresses of a host and port, as text; raises `OSError` when there are none."""
-
-Allowed = Callable[[str], bool]
-"""Whether an IP address may be connected to."""
-
-
-_AddressInfo = tuple[int, int, int, str, tuple[object, ...]]
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -60,11 +53,7 @@ class Session:
     def __init__(self, allowed: Allowed | None, resolve: Resolve | None) -> None:
         self._guarded = allowed is not None
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                resolver=_Resolver(resolve or _system_resolve, allowed),
-                socket_factory=None if allowed is None else _sockets(allowed),
-            ),
+            connector=guarded_connector(allowed, resolve),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -87,7 +76,7 @@ class Session:
                 data=body,
                 skip_auto_headers=["Content-Type"],
                 allow_redirects=False,
-                proxy=None if self._guarded else _proxy(url),
+                proxy=None if self._guarded else proxy_for(url),
             ) as response:
                 taken, cut = await _read(response, limit)
                 if cut:
@@ -102,75 +91,6 @@ class Session:
                 )
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise ToolError(_failure(exc, url)) from exc
-
-
-class _NotPublicError(OSError):
-    """An address that must not be connected to."""
-
-
-class _Resolver(AbstractResolver):
-    """Looks names up and answers with addresses that are allowed."""
-
-    def __init__(self, resolve: Resolve, allowed: Allowed | None) -> None:
-        self._resolve = resolve
-        self._allowed = allowed
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        addresses = await self._resolve(host, port)
-        if self._allowed is not None:
-            found = [address for address in addresses if self._allowed(address)]
-            if addresses and not found:
-                raise _NotPublicError(f"{host} leads to an address that is not public")
-            addresses = found
-        return [_result(host, port, address) for address in addresses]
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-def _result(host: str, port: int, address: str) -> ResolveResult:
-    return ResolveResult(
-        hostname=host,
-        host=address,
-        port=port,
-        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-        proto=0,
-        flags=socket.AI_NUMERICHOST,
-    )
-
-
-async def _system_resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-    )
-    return [str(entry[4][0]) for entry in found]
-
-
-def _sockets(allowed: Allowed) -> Callable[[_AddressInfo], socket.socket]:
-    """Makes a socket for one address, the last moment before it is connected."""
-
-    def make(info: _AddressInfo) -> socket.socket:
-        family, kind, proto, _, address = info
-        if not allowed(str(address[0])):
-            raise _NotPublicError(f"{address[0]} is not a public address")
-        return socket.socket(family=family, type=kind, proto=proto)
-
-    return make
-
-
-def _proxy(url: URL) -> str | None:
-    """The environment's proxy for an address; this machine itself never has one."""
-    host = url.raw_host or ""
-    address = ip_address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(host):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
@@ -189,7 +109,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bo
 def _failure(exc: Exception, url: URL) -> str:
     """What went wrong, in words for a model."""
     match exc:
-        case aiohttp.ClientConnectorError(os_error=_NotPublicError() as refused):
+        case aiohttp.ClientConnectorError(os_error=NotPublicError() as refused):
             return f"{refused}, and only public addresses may be reached"
         case aiohttp.ClientConnectorDNSError():
             return f"the host {url.host} is not known"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_agent.tools.addresses import (
+from docker_agent.addresses import (
     host_matches,
     host_rule,
     ip_address,
