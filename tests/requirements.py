@@ -23,6 +23,7 @@ from tests.promises.promise import Promise
 from tests.promises.runs import RUNS
 from tests.promises.runtime import RUNTIME
 from tests.promises.seed import SEED
+from tests.promises.server import SERVER
 from tests.promises.tools import TOOLS
 
 PROMISES: tuple[Promise, ...] = (
@@ -44,6 +45,7 @@ PROMISES: tuple[Promise, ...] = (
     *LOCAL,
     *DESIGN,
     *BENCH,
+    *SERVER,
 )
 
 Test = TypeVar("Test", bound=Callable[..., Any])

@@ -26,6 +26,8 @@ Kind = Literal[
     "conversation_busy",
     "turn_expired",
     "request_too_large",
+    "request_timeout",
+    "headers_too_large",
     "unsupported_encoding",
     "context_length_exceeded",
     "too_many_requests",

@@ -70,6 +70,7 @@ CHAT_REQUESTS = [
                 "gzip and deflate bodies are decoded, never past the size limit; a byte order "
                 "mark passes; an unknown encoding is 415."
             ),
+            "chat:3:br-zstd": "br and zstd bodies are decoded.",
             "chat:3:types": (
                 "A wrong type, a number out of range, n > 1, logprobs, too many stops are 400 "
                 "with the JSON path in param."
@@ -106,13 +107,6 @@ CHAT_REQUESTS = [
             "chat:3:own-tool-wins": "On a name clash the agent's own tool wins.",
             "chat:3:tool-choice": "tool_choice holds for the first model call, then auto.",
             "chat:3:old-tool-messages": "Tool messages before a later user message are history.",
-        },
-    ),
-    *planned(
-        REQUESTS,
-        "HTTP contract",
-        {
-            "chat:3:br-zstd": "br and zstd bodies are decoded.",
         },
     ),
     *planned(

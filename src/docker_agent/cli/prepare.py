@@ -20,6 +20,7 @@ from docker_agent.permissions import SafetyMode
 from docker_agent.server.auth import host_name
 from docker_agent.server.cors import Cors
 from docker_agent.server.keys import Keys
+from docker_agent.server.rate import parse_rate
 from docker_agent.server.settings import DEFAULT_MAX_REQUEST_SIZE, ServerSettings
 
 _LOOPBACK_ADVICE = (
@@ -53,6 +54,7 @@ class Flags(msgspec.Struct, frozen=True):
     client_tools: str
     on_disconnect: Literal["cancel", "finish"]
     max_concurrency: int
+    rate_limit: str
     shutdown_timeout: float
     working_dir: str | None
     env_from_file: tuple[str, ...]
@@ -120,6 +122,7 @@ def _settings(flags: Flags, listen: Listen, safety: SafetyMode, *, any_key: bool
         client_tools=_client_tools(flags.client_tools),
         finish_alone=flags.on_disconnect == "finish",
         max_concurrency=flags.max_concurrency,
+        rate=parse_rate(flags.rate_limit),
     )
 
 

@@ -150,6 +150,13 @@ DEFAULT_LOOP = "uvloop"
     help="Runs at once; more are answered 429. 0 sets no bound.",
 )
 @click.option(
+    "--rate-limit",
+    default="0",
+    show_default=True,
+    metavar="N/UNIT",
+    help="Requests of one caller per second, minute or hour (60/m); more are answered 429.",
+)
+@click.option(
     "--shutdown-timeout",
     type=DURATION,
     default=DEFAULT_SHUTDOWN_TIMEOUT,

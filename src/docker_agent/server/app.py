@@ -21,6 +21,7 @@ from docker_agent.server.errors import from_request_error
 from docker_agent.server.exchange import NO_CONTENT, Exchange, Services
 from docker_agent.server.keys import Keys
 from docker_agent.server.paths import canonical
+from docker_agent.server.rate import RateLimit
 from docker_agent.server.routes.completions import complete
 from docker_agent.server.routes.health import health, ready
 from docker_agent.server.routes.index import index
@@ -99,6 +100,7 @@ def build_app(
         cors or Cors(),
         Places(conversations, PausedTurns(settings.conversation_ttl)),
         running or Running(),
+        RateLimit(settings.rate),
     )
     routes: list[BaseRoute] = [Route(path, endpoint) for path, endpoint in ROUTES.items()]
     return App(Router(routes, default=_no_route, redirect_slashes=False), services)

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
+from collections.abc import Sequence
 
 from docker_agent.errors import RequestError
 from docker_agent.server.exchange import Exchange
-
-BODY_TIMEOUT = 60.0
-"""Seconds a client has to send its body."""
+from docker_agent.server.unpack import ENCODINGS, MAX_ENCODINGS, NotPacked, TooLarge
 
 _BOM = b"\xef\xbb\xbf"
-_WINDOW = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
 class ClientLeft(Exception):
@@ -29,23 +26,46 @@ def check_length(exchange: Exchange) -> None:
 
 async def read_body(exchange: Exchange) -> bytes:
     """The decoded body without a byte order mark. Raises `RequestError` or `ClientLeft`."""
-    encoding = exchange.headers.get(b"content-encoding", b"").strip().lower()
-    if encoding and encoding != b"identity" and encoding not in _WINDOW:
-        raise RequestError(
-            "unsupported_encoding",
-            f"Content-Encoding '{encoding.decode('latin-1')}' is not supported; "
-            "send the body plain, gzip or deflate.",
-        )
+    patience = exchange.settings.waits.body
+    encodings = _encodings(exchange.header(b"content-encoding"))
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(patience):
             body = await _read(exchange)
     except TimeoutError as exc:
         raise RequestError(
-            "invalid_request", f"The request body did not arrive within {BODY_TIMEOUT:.0f} seconds."
+            "request_timeout", f"The request body did not arrive within {patience:g} seconds."
         ) from exc
-    if encoding in _WINDOW:
-        body = _inflate(body, encoding, exchange.settings.max_request_size)
+    if encodings and body:
+        limit = exchange.settings.max_request_size
+        body = await asyncio.to_thread(_unpacked, body, encodings, limit)
     return body.removeprefix(_BOM)
+
+
+def _encodings(header: str) -> list[str]:
+    """The encodings in the order in which they were laid on, the last one outside."""
+    names = [name.strip().lower() for name in header.split(",")]
+    found = [name for name in names if name not in ("", "identity")]
+    unknown = [name for name in found if name not in ENCODINGS]
+    if unknown or len(found) > MAX_ENCODINGS:
+        raise RequestError(
+            "unsupported_encoding",
+            f"Content-Encoding '{header}' is not supported; send the body plain, or as one of "
+            f"{', '.join(ENCODINGS)}.",
+        )
+    return found
+
+
+def _unpacked(body: bytes, encodings: Sequence[str], limit: int) -> bytes:
+    for name in reversed(encodings):
+        try:
+            body = ENCODINGS[name](body, limit)
+        except NotPacked as exc:
+            raise RequestError(
+                "invalid_request", f"The body is not valid {name} data: {exc}."
+            ) from exc
+        except TooLarge as exc:
+            raise _too_large(limit) from exc
+    return body
 
 
 async def _read(exchange: Exchange) -> bytes:
@@ -64,29 +84,6 @@ async def _read(exchange: Exchange) -> bytes:
         if not message.get("more_body", False):
             return b"".join(pieces)
         message = await exchange.receive()
-
-
-def _inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
-    window = _WINDOW[encoding]
-    if encoding == b"deflate" and not _has_zlib_head(body):
-        window = -15
-    inflater = zlib.decompressobj(window)
-    try:
-        data = inflater.decompress(body, limit + 1)
-    except zlib.error as exc:
-        raise RequestError(
-            "invalid_request", f"The body is not valid {encoding.decode()} data."
-        ) from exc
-    if len(data) > limit:
-        raise _too_large(limit)
-    if not inflater.eof:
-        raise RequestError("invalid_request", f"The {encoding.decode()} body is cut short.")
-    return data
-
-
-def _has_zlib_head(body: bytes) -> bool:
-    """Some clients send raw deflate data; a zlib head is divisible by 31 (RFC 1950)."""
-    return len(body) >= 2 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
 
 
 def _too_large(limit: int) -> RequestError:

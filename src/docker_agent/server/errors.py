@@ -41,10 +41,14 @@ ROWS: Mapping[Kind, Row] = {
     "method_not_allowed": Row(405, "invalid_request_error", "method_not_allowed"),
     "conversation_busy": Row(409, "invalid_request_error", "conversation_busy", _NO_RETRY),
     "turn_expired": Row(409, "invalid_request_error", "turn_expired", _NO_RETRY),
+    "request_timeout": Row(
+        408, "invalid_request_error", "request_timeout", {"connection": "close"}
+    ),
     "request_too_large": Row(413, "invalid_request_error", "request_too_large"),
     "unsupported_encoding": Row(415, "invalid_request_error", "unsupported_encoding"),
     "too_many_requests": Row(429, "rate_limit_error", "too_many_requests"),
     "model_rate_limited": Row(429, "rate_limit_error", "model_rate_limited"),
+    "headers_too_large": Row(431, "invalid_request_error", "headers_too_large"),
     "loop_detected": Row(500, "server_error", "loop_detected"),
     "internal_error": Row(500, "server_error", "internal_error"),
     "model_error": Row(502, "server_error", "model_error"),
@@ -103,8 +107,9 @@ def _http(
     row = ROWS[kind]
     headers = _wired(row.headers)
     if kind in _WAITS:
-        seconds = DEFAULT_RETRY_AFTER if retry_after is None else math.ceil(retry_after)
-        headers.append((b"retry-after", str(seconds).encode()))
+        seconds = DEFAULT_RETRY_AFTER if retry_after is None else max(retry_after, 0.0)
+        headers.append((b"retry-after", str(math.ceil(seconds)).encode()))
+        headers.append((b"retry-after-ms", str(math.ceil(seconds * 1000)).encode()))
     body = ErrorBody(ErrorObject(message, row.type, param, row.code or code))
     return HttpError(row.status, headers, body)
 

@@ -17,6 +17,7 @@ from docker_agent.server.conversations.place import Places
 from docker_agent.server.cors import Cors
 from docker_agent.server.errors import HttpError, from_request_error
 from docker_agent.server.keys import Keys
+from docker_agent.server.rate import RateLimit
 from docker_agent.server.running import Running
 from docker_agent.server.settings import ServerSettings
 
@@ -41,6 +42,7 @@ class Services(msgspec.Struct, frozen=True):
     cors: Cors
     places: Places
     running: Running
+    rate: RateLimit
 
 
 class Exchange:
@@ -149,4 +151,9 @@ def _request_id(given: bytes | None) -> str:
         text = given.decode()
         if text.isprintable() and " " not in text:
             return text
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
     return f"req_{random.getrandbits(96):024x}"

@@ -9,17 +9,13 @@ import math
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from docker_agent.errors import RequestError
 from docker_agent.server.accept import Acceptor
-from docker_agent.server.errors import from_request_error
-from docker_agent.server.exchange import ABORT
-from docker_agent.server.settings import DEFAULT_SHUTDOWN_TIMEOUT
+from docker_agent.server.protocol import Protocol
+from docker_agent.server.settings import DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_WAITS, Waits
 
 CONNECTION_IDLE = 75
 """Seconds an idle connection is kept for the client's next request."""
@@ -28,34 +24,18 @@ LAST_WORDS = 2.0
 """Seconds requests get, once cut, to say so to their clients and to end what they started."""
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which tells the application how to drop a connection that does not
-    drain."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.app_state: dict[str, Any] = {**self.app_state, ABORT: transport.abort}
-
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is answered in the one error shape too."""
-        body = from_request_error(
-            RequestError("invalid_request", msg, code="invalid_http")
-        ).encoded()
-        head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
-
-
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it listens."""
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        waits: Waits,
+        ready: Callable[[], None],
+        stopping: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._waits = waits
         self._ready = ready
         self._stopping = stopping
         self._acceptors: list[Acceptor] = []
@@ -90,7 +70,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _protocol(self) -> Protocol:
-        return Protocol(config=self.config, server_state=self.server_state, app_state={})
+        return Protocol(self.config, self.server_state, self._waits)
 
 
 async def serve(
@@ -100,6 +80,7 @@ async def serve(
     ready: Callable[[], None],
     stopping: Callable[[], None] = lambda: None,
     shutdown_timeout: float = DEFAULT_SHUTDOWN_TIMEOUT,
+    waits: Waits = DEFAULT_WAITS,
 ) -> None:
     """Serve on `bound`, which is closed afterwards, until SIGINT or SIGTERM.
 
@@ -118,7 +99,7 @@ async def serve(
         timeout_keep_alive=CONNECTION_IDLE,
         timeout_graceful_shutdown=math.ceil(shutdown_timeout),
     )
-    server = _Server(config, ready, stopping)
+    server = _Server(config, waits, ready, stopping)
     try:
         await server.serve(sockets=[bound])
     finally:

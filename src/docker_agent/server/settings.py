@@ -8,6 +8,7 @@ import msgspec
 
 from docker_agent.permissions import SafetyMode
 from docker_agent.runtime.request import MAX_TURNS
+from docker_agent.server.rate import Rate
 
 DEFAULT_LISTEN = "127.0.0.1:8083"
 DEFAULT_MAX_REQUEST_SIZE = 1024 * 1024
@@ -24,6 +25,18 @@ DEFAULT_SHUTDOWN_TIMEOUT = 10.0
 """Seconds running requests get to finish after SIGTERM or SIGINT (`--shutdown-timeout`)."""
 
 
+class Waits(msgspec.Struct, frozen=True):
+    """How long a slow client is waited for, in seconds: for the head of a request (and its first
+    byte), for its body, and for the end of a body whose answer it has already."""
+
+    head: float = 30.0
+    body: float = 60.0
+    discard: float = 30.0
+
+
+DEFAULT_WAITS = Waits()
+
+
 class ServerSettings(msgspec.Struct, frozen=True):
     """Times are seconds, sizes bytes.
 
@@ -32,7 +45,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     `conversations_max` is positive. `aliases` are further names of agents; with `strict_models` any
     other unknown name is an error. `client_tools` None offers all of a client's tools, else those
     named. With `finish_alone` a run ends although its client has left. `max_concurrency` 0 sets no
-    bound on runs at a time.
+    bound on runs at a time, `rate` None none on the requests of one caller.
     """
 
     hosts: frozenset[str] | None = None
@@ -49,3 +62,5 @@ class ServerSettings(msgspec.Struct, frozen=True):
     client_tools: frozenset[str] | None = None
     finish_alone: bool = False
     max_concurrency: int = 0
+    rate: Rate | None = None
+    waits: Waits = DEFAULT_WAITS

@@ -20,7 +20,7 @@ from docker_agent.server.body import read_body
 from docker_agent.server.conversations.ids import conversation_id, is_side_request
 from docker_agent.server.conversations.place import Place
 from docker_agent.server.errors import from_failure, from_request_error
-from docker_agent.server.exchange import Exchange
+from docker_agent.server.exchange import Exchange, Headers
 from docker_agent.server.settings import ServerSettings
 from docker_agent.server.stream import ChunkStream
 from docker_agent.server.translate import client_tools_of, messages_of, overrides_of
@@ -41,13 +41,14 @@ async def complete(exchange: Exchange) -> None:
     The order at the end matters: the turn is kept, the conversation is free again, then the client
     learns that the answer is complete. One that goes on at once must not meet its own lease.
     """
+    limits = exchange.services.rate.take(exchange.caller)
     request = decode_request(await read_body(exchange))
     with exchange.services.running.enter(exchange.settings.max_concurrency):
         async with exchange.services.teams.current() as team:
             agent = choose_agent(team, request.model, exchange.settings)
             side = is_side_request(exchange.headers, request)
             asked = _run_request(exchange, request, agent, side=side)
-            answer = _answer(exchange, request, agent, asked.conversation_id)
+            answer = _answer(exchange, request, agent, asked.conversation_id, limits)
             place = exchange.services.places.find(
                 exchange.caller, agent.name, asked.conversation_id, messages_of(request)
             )
@@ -109,9 +110,13 @@ def _offered(tools: ToolList, names: frozenset[str] | None) -> ToolList:
 
 
 def _answer(
-    exchange: Exchange, request: ChatRequest, agent: Agent, conversation: str | None
+    exchange: Exchange,
+    request: ChatRequest,
+    agent: Agent,
+    conversation: str | None,
+    limits: Headers,
 ) -> Answer:
-    headers = [(b"x-agent", _header_text(agent.name))]
+    headers = [(b"x-agent", _header_text(agent.name)), *limits]
     if conversation:
         headers.append((b"x-conversation-id", _header_text(conversation)))
     head = ReplyHead(

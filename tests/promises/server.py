@@ -1,0 +1,36 @@
+"""Further promises of the server: bodies, limits, what is shown and what is counted."""
+
+from __future__ import annotations
+
+from tests.promises.promise import kept
+
+SERVER = [
+    *kept(
+        "chat-server.md §3; clients.md §3.3",
+        {
+            "server:packed-bodies": (
+                "gzip, deflate, br and zstd bodies are decoded, two over each other too; a bomb "
+                "is 413 and costs no memory; broken or cut data is 400; unknown encodings 415."
+            ),
+        },
+    ),
+    *kept(
+        "runtime.md §18.1; chat-server.md §4",
+        {
+            "server:slow-heads": (
+                "A head that does not arrive in 30 seconds is 408, one that is too long 431, both "
+                "in the error shape; a silent connection is closed."
+            ),
+            "server:slow-bodies": "A body that does not arrive in time is 408, and the end.",
+        },
+    ),
+    *kept(
+        "chat-server.md §1; clients.md §3.6",
+        {
+            "server:rate-limit": (
+                "--rate-limit bounds the requests of each key; more are 429 with Retry-After, "
+                "retry-after-ms and the x-ratelimit headers."
+            ),
+        },
+    ),
+]
