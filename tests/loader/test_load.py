@@ -138,7 +138,6 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
         "cache": {"enabled": True},
         "code_mode_tools": True,
         "add_description_parameter": True,
-        "session_compaction": True,
         "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think", "defer": True}],
     }
     file = {"runtime": {"sandbox": True}, "agents": {"root": root}}
@@ -148,7 +147,6 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
     said = [record.getMessage() for record in caplog.records]
     for key in ("hooks", "cache", "code_mode_tools", "add_description_parameter"):
         assert f"agents.root.{key} is not supported yet and has no effect" in said
-    assert "agents.root.session_compaction is not supported yet and has no effect" in said
     assert "agents.root.toolsets[1].defer is not supported yet and has no effect" in said
     wanted = "agents.root.toolsets[0]: 'lsp' is not supported yet; the agent runs without it"
     assert wanted in said

@@ -26,7 +26,9 @@ from docker_agent.loader.choose import (
     known_providers,
     missing_variables,
 )
+from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.overrides import Overrides
+from docker_agent.loader.passing import incoming_headers
 from docker_agent.loader.source import Source
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.messages import JSON, Format
@@ -38,6 +40,7 @@ from docker_agent.models.resolve import resolve, unknown_provider
 from docker_agent.models.weights import locate
 from docker_agent.permissions import Rules, parse_rule, strictest
 from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Limits, Team
+from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import Toolbox
 from docker_agent.tools import table as tools
 from docker_agent.tools.port import Toolset
@@ -97,6 +100,9 @@ class _Builder:
         chosen: dict[str, DeclaredModel] = dict(file.models)
         names = [name for agent in file.agents for name in agent.models]
         names += [name for agent in file.agents if agent.fallback for name in agent.fallback.models]
+        names += [
+            wish.model for agent in file.agents if (wish := wished(file, agent)) and wish.model
+        ]
         if AUTO in names and AUTO not in chosen:
             chosen[AUTO] = auto_model(
                 secrets, lambda name: locate(name, overrides.cache_dir) is not None
@@ -143,6 +149,7 @@ class _Builder:
             rules=rules,
             loaded=int(time.time()),
             working_dir=str(self._overrides.working_dir),
+            headers=incoming_headers(file),
         )
 
     def _rules(self) -> Rules:
@@ -161,9 +168,10 @@ class _Builder:
 
     async def _agent(self, agent: declared.Agent, stack: AsyncExitStack) -> Agent:
         opened = [await self._toolset(agent, index, stack) for index in range(len(agent.toolsets))]
+        model = await self._agent_model(agent, stack)
         return Agent(
             name=agent.name,
-            model=await self._agent_model(agent, stack),
+            model=model,
             description=self._text(agent, "description"),
             instruction=self._text(agent, "instruction"),
             toolbox=Toolbox([toolset for toolset in opened if toolset is not None]),
@@ -176,6 +184,7 @@ class _Builder:
                 result_tokens=max(0, agent.max_tool_result_tokens),
             ),
             format=_format(agent.structured_output),
+            compaction=await self._compaction(agent, model, stack),
             safety=strictest(agent.safety, self._file.runtime.safety)
             if agent.safety or self._file.runtime.safety
             else None,
@@ -198,6 +207,15 @@ class _Builder:
         retries = (fallback.retries if fallback else 0) or DEFAULT_RETRIES
         cooldown = (fallback.cooldown if fallback else 0.0) or DEFAULT_COOLDOWN
         return Fallback([primary, *more], retries=max(0, retries), cooldown=cooldown)
+
+    async def _compaction(
+        self, agent: declared.Agent, own: Model, stack: AsyncExitStack
+    ) -> Compaction | None:
+        wish = wished(self._file, agent)
+        if wish is None:
+            return None
+        writer = Fallback([await self._model(wish.model, stack)]) if wish.model else None
+        return compaction(wish, own, writer)
 
     async def _model(self, name: str, stack: AsyncExitStack) -> Model:
         if name not in self._opened:

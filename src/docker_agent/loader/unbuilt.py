@@ -44,8 +44,6 @@ def refuse_unbuilt(file: AgentFile) -> None:
 def _model_wishes(model: Model) -> list[str]:
     wishes = {
         "routing": bool(model.routing),
-        "compaction_model": bool(model.compaction_model),
-        "compaction_threshold": model.compaction_threshold is not None,
         "task_budget": bool(model.task_budget),
         "auth": model.auth is not None,
     }
@@ -74,7 +72,5 @@ def _wishes(agent: Agent) -> list[str]:
         "cache": agent.cache is not None and agent.cache.enabled,
         "code_mode_tools": agent.code_mode_tools,
         "add_description_parameter": agent.add_description_parameter,
-        "session_compaction": bool(agent.session_compaction),
-        "compaction_threshold": agent.compaction_threshold is not None,
     }
     return [key for key, wished in wishes.items() if wished]

@@ -11,6 +11,7 @@ from docker_agent.hooks.port import NO_HOOKS, Hooks
 from docker_agent.messages import Format
 from docker_agent.models.port import Model
 from docker_agent.permissions import NO_RULES, Rules, SafetyMode
+from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import NO_TOOLBOX, Toolbox
 
 DEFAULT_REPEATS = 5
@@ -39,7 +40,7 @@ NO_LIMITS = Limits()
 @dataclass(frozen=True, slots=True)
 class Agent:
     """One agent, ready to run. `instruction` is expanded; names in `sub_agents`, `handoffs`,
-    `force_handoff` are the team's."""
+    `force_handoff` are the team's. Without `compaction` no history is ever summarized."""
 
     name: str
     model: Model
@@ -49,6 +50,7 @@ class Agent:
     hooks: Hooks = NO_HOOKS
     limits: Limits = NO_LIMITS
     format: Format | None = None
+    compaction: Compaction | None = None
     safety: SafetyMode | None = None
     sub_agents: tuple[str, ...] = ()
     handoffs: tuple[str, ...] = ()
@@ -60,7 +62,8 @@ class Team:
     """The agents of one agent file. `listed` are those a client may choose, in the file's order;
     `default` answers the rest.
 
-    `loaded` is when it was built, in seconds since 1970; `working_dir` is told to hooks.
+    `loaded` is when it was built, in seconds since 1970; `working_dir` is told to hooks; `headers`
+    are those of an incoming request that its toolsets pass on, in lower case.
     """
 
     agents: Mapping[str, Agent]
@@ -69,6 +72,7 @@ class Team:
     rules: Rules = NO_RULES
     loaded: int = 0
     working_dir: str = ""
+    headers: frozenset[str] = frozenset()
 
 
 class Teams(Protocol):

@@ -149,6 +149,7 @@ def _entry_strand(ledger: Ledger) -> Strand:
         [*request.conversation.messages, *request.new],
         strictest(request.safety, agent.safety),
         Draft(last.state if last else None),
+        summary=last.summary if last else None,
     )
 
 
@@ -169,7 +170,7 @@ def _outcome(strand: Strand, failure: Failure | None) -> Outcome:
     conversation = request.conversation
     if failure is None:
         digest = shown_digest(request.new, text) if request.keep else ""
-        turn = Turn(added, strand.agent.name, digest, strand.draft.entries())
+        turn = Turn(added, strand.agent.name, digest, strand.draft.entries(), strand.summary)
         conversation = conversation.followed_by(turn)
     return Outcome(
         conversation=conversation,

@@ -9,13 +9,17 @@ import msgspec
 
 from docker_agent.messages import (
     AssistantMessage,
+    FilePart,
+    ImagePart,
     Message,
+    Part,
     SystemMessage,
+    TextPart,
     ToolCall,
     ToolMessage,
     UserMessage,
-    content_text,
 )
+from docker_agent.models.port import ModelCard
 from docker_agent.runtime.agent import Agent, Limits
 
 CHARACTERS_PER_TOKEN = 4
@@ -23,6 +27,7 @@ CHARACTERS_PER_TOKEN = 4
 
 TRUNCATED = "[content truncated]"
 NO_RESULT = "No result provided"
+LEFT_OUT = "[an attachment was left out: this model reads text only]"
 MIDDLE_OMITTED = "\n[...tool result truncated: middle omitted...]\n"
 
 
@@ -82,34 +87,48 @@ def task_message(task: str, expected_output: str) -> str:
     )
 
 
-def clean_history(messages: Sequence[Message], limits: Limits) -> list[Message]:
+def clean_history(
+    messages: Sequence[Message], limits: Limits, card: ModelCard | None = None
+) -> list[Message]:
     """The conversation as a model may be shown it: within the agent's limits, nothing blank,
-    every call answered once."""
-    kept = [message for message in messages if not _blank(message)]
+    every call answered once, and no picture or document for a model whose `card` says it takes
+    none."""
+    kept = list(messages)
     if limits.history_items:
         kept = _newest(kept, limits.history_items)
-    if any(isinstance(message, ToolMessage) or _calls(message) for message in kept):
-        kept = balance(
-            _cap_results(_forget_old(kept, limits.old_tool_tokens), limits.result_tokens)
-        )
-    return kept
+    tools = any(isinstance(message, ToolMessage) or _calls(message) for message in kept)
+    if tools:
+        kept = _forget_old(kept, limits.old_tool_tokens)
+    kept = [whole for message in kept if (whole := _without_blanks(message)) is not None]
+    if tools:
+        kept = _cap_results(balance(kept), limits.result_tokens)
+    return kept if card is None else fit_modalities(kept, card)
 
 
 def _calls(message: Message) -> tuple[ToolCall, ...]:
     return message.calls if isinstance(message, AssistantMessage) else ()
 
 
-def _blank(message: Message) -> bool:
+def _without_blanks(message: Message) -> Message | None:
+    """The message without blank text among its parts; None when nothing but blank text is in
+    it."""
     match message:
         case SystemMessage(text=text):
-            return not text.strip()
-        case UserMessage(content=content):
-            only_text = isinstance(content, str) or not content
-            return only_text and not content_text(content).strip()
+            return message if text.strip() else None
+        case UserMessage(content=str(text)):
+            return message if text.strip() else None
+        case UserMessage(content=parts):
+            kept = tuple(
+                part for part in parts if not isinstance(part, TextPart) or part.text.strip()
+            )
+            if len(kept) == len(parts):
+                return message if kept else None
+            return msgspec.structs.replace(message, content=kept) if kept else None
         case AssistantMessage():
-            return not (message.calls or message.text.strip() or message.opaque)
+            said = message.calls or message.text.strip() or message.opaque
+            return message if said else None
         case ToolMessage():
-            return False
+            return message
 
 
 def _newest(messages: Sequence[Message], limit: int) -> list[Message]:
@@ -205,3 +224,30 @@ def balance(messages: Sequence[Message]) -> list[Message]:
             answers.get(call.id) or ToolMessage(call.id, NO_RESULT, is_error=True) for call in calls
         )
     return balanced
+
+
+def fit_modalities(messages: Sequence[Message], card: ModelCard) -> list[Message]:
+    """The messages without pictures or documents that this model is known not to take; the text
+    stays, and a message that held nothing else says what was left out."""
+    unwanted = tuple(
+        kind
+        for kind, taken in ((ImagePart, card.image), (FilePart, card.document))
+        if taken is False
+    )
+    if not unwanted:
+        return list(messages)
+    return [_without_parts(message, unwanted) for message in messages]
+
+
+def _without_parts(message: Message, unwanted: tuple[type[Part], ...]) -> Message:
+    match message:
+        case UserMessage(content=tuple(parts)):
+            kept = tuple(part for part in parts if not isinstance(part, unwanted))
+            if len(kept) == len(parts):
+                return message
+            return msgspec.structs.replace(message, content=kept or (TextPart(LEFT_OUT),))
+        case ToolMessage(parts=parts) if parts:
+            kept = tuple(part for part in parts if not isinstance(part, unwanted))
+            return msgspec.structs.replace(message, parts=kept)
+        case _:
+            return message

@@ -10,11 +10,12 @@ from math import inf
 
 from docker_agent.errors import Failure
 from docker_agent.events import Emit, Event, Source
-from docker_agent.messages import NO_USAGE, Finish, Message, Usage
+from docker_agent.messages import NO_USAGE, Finish, Message, Summary, Usage
 from docker_agent.permissions import SafetyMode
 from docker_agent.runtime.agent import Agent, Team
 from docker_agent.runtime.limits import Repeats
 from docker_agent.runtime.request import RunRequest
+from docker_agent.runtime.summaries import Fill
 from docker_agent.tools.port import Around, Draft
 
 BLANK_LINE = "\n\n"
@@ -56,8 +57,8 @@ class Ledger:
 class Strand:
     """One line of conversation: the entry agent's, or that of a sub-agent at work on a task.
 
-    `messages` is all of it, `texts` what was said in each turn so far; `agent` changes on a
-    hand-off, the ledger never does.
+    `messages` is all of it, `summary` what stands for the older ones, `fill` how long it is;
+    `texts` what was said in each turn so far. `agent` changes on a hand-off, the ledger never does.
     """
 
     ledger: Ledger
@@ -72,6 +73,8 @@ class Strand:
     iterations: int = 0
     next_agent: str | None = None
     session_context: str | None = None
+    summary: Summary | None = None
+    fill: Fill = field(default_factory=Fill)
     repeats: Repeats = field(init=False)
     source: Source = field(init=False)
 

@@ -3,15 +3,18 @@ what it cost."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from docker_agent.errors import Failure, ModelError
 from docker_agent.events import Delta, ModelReplied, TextDelta
 from docker_agent.hooks.port import HookEvent, HookInput
-from docker_agent.messages import AUTO, NO_SAMPLING, AssistantMessage, Finish
+from docker_agent.messages import AUTO, NO_SAMPLING, AssistantMessage, Finish, Message
 from docker_agent.models.port import Ask, Reply
-from docker_agent.runtime import prompt
+from docker_agent.runtime import compaction, prompt
 from docker_agent.runtime.strand import BLANK_LINE, RunFailed, Strand
+from docker_agent.runtime.summaries import shown
 from docker_agent.runtime.toolbox import Gathered
 
 
@@ -43,11 +46,16 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
     """One model call of this strand. Its usage is counted and its message kept; raises
     `RunFailed` when the model failed."""
     ledger, agent = strand.ledger, strand.agent
-    ask = await _build_ask(strand, tools)
+    contexts = await _contexts(strand)
+
+    def messages() -> tuple[Message, ...]:
+        return _messages(strand, tools, contexts)
+
+    ask = _build_ask(strand, tools, await compaction.within_window(strand, messages))
     strand.iterations += 1
     ledger.turns += 1
     try:
-        reply = await agent.model.reply(ask, Voice(strand))
+        ask, reply = await _asked(strand, ask, messages)
     except ModelError as exc:
         raise RunFailed(Failure(exc.kind, str(exc), exc.retry_after)) from exc
     ledger.usage += reply.usage
@@ -55,23 +63,50 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
     if reply.finish == "content_filter" and message.calls:
         message = msgspec.structs.replace(message, calls=())
     _keep(strand, msgspec.structs.replace(message, agent=agent.name), reply.finish)
+    compaction.learn(strand, ask.messages, reply.usage)
     await strand.tell(ModelReplied(reply.model, reply.usage))
     return msgspec.structs.replace(reply, message=message)
 
 
-async def _build_ask(strand: Strand, tools: Gathered) -> Ask:
-    request, agent = strand.ledger.request, strand.agent
+async def _asked(
+    strand: Strand, ask: Ask, messages: Callable[[], tuple[Message, ...]]
+) -> tuple[Ask, Reply]:
+    """The model's reply, and the question it answers. A call that was refused for its length is
+    made once more, shorter."""
+    model = strand.agent.model
+    try:
+        return ask, await model.reply(ask, Voice(strand))
+    except ModelError as exc:
+        if not compaction.may_help(strand, exc):
+            raise
+        if not await compaction.compact(strand, ask.messages, refused=True):
+            raise
+    ask = msgspec.structs.replace(ask, messages=messages())
+    return ask, await model.reply(ask, Voice(strand))
+
+
+async def _contexts(strand: Strand) -> tuple[str, ...]:
+    """What hooks add to the prompt of this run, and of this call."""
     if strand.session_context is None:
         strand.session_context = await _hook_context(strand, "session_start")
-    contexts = (strand.session_context, await _hook_context(strand, "turn_start"))
+    return strand.session_context, await _hook_context(strand, "turn_start")
+
+
+def _messages(strand: Strand, tools: Gathered, contexts: Sequence[str]) -> tuple[Message, ...]:
+    agent = strand.agent
     blocks = prompt.system_blocks(
         agent, strand.ledger.team.agents, tools.merged.instructions, contexts
     )
-    history = prompt.clean_history(strand.messages, agent.limits)
+    history = shown(strand.messages, strand.summary)
+    return (*blocks, *prompt.clean_history(history, agent.limits, agent.model.card))
+
+
+def _build_ask(strand: Strand, tools: Gathered, messages: tuple[Message, ...]) -> Ask:
+    request, agent = strand.ledger.request, strand.agent
     overrides = request.overrides if strand.is_entry else None
     first = strand.ledger.turns == 0
     return Ask(
-        messages=(*blocks, *history),
+        messages=messages,
         tools=tools.list,
         choice=overrides.choice if overrides and first else AUTO,
         sampling=overrides.sampling if overrides else NO_SAMPLING,

@@ -22,7 +22,7 @@ from docker_agent.tools.web_arguments import (
     query_string,
     with_query,
 )
-from docker_agent.tools.web_headers import Templates, asked_for, incoming_names
+from docker_agent.tools.web_headers import Templates, asked_for, incoming_names, spelled
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -49,6 +49,7 @@ class Endpoint:
 
     def __init__(self, template: str, names: frozenset[str], env: Lookup) -> None:
         """`names` are the arguments that there may be."""
+        template = spelled(template)
         self._template = _ENCODED.sub(
             lambda match: match[1] if match[1] in names else match[0], template
         )

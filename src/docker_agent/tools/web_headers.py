@@ -11,7 +11,14 @@ from docker_agent.messages import JSON
 _INCOMING = re.compile(
     r"""\bheaders(?:\.([A-Za-z_$][A-Za-z0-9_$]*)|\[\s*(["'])([A-Za-z0-9_-]+)\2\s*\])"""
 )
+_DASHED = re.compile(r"\$\{\s*headers\.([A-Za-z0-9_]+-[A-Za-z0-9_-]*)(?=\s*(?:\}|\|\||\?))")
 _BREAKS = re.compile(r"[\r\n\0]+")
+
+
+def spelled(template: str) -> str:
+    """A template that may say `${headers.X-Api-Key}`, as JavaScript spells it:
+    `${headers["X-Api-Key"]}`."""
+    return _DASHED.sub(r'${headers["\1"]', template)
 
 
 def incoming_names(templates: Iterable[str]) -> frozenset[str]:
@@ -23,7 +30,7 @@ def incoming_names(templates: Iterable[str]) -> frozenset[str]:
         match[1] or match[3]
         for template in templates
         if "${" in template
-        for match in _INCOMING.finditer(template)
+        for match in _INCOMING.finditer(spelled(template))
     )
 
 
@@ -45,6 +52,7 @@ class Templates:
         self.incoming = incoming_names(texts.values()) if passes else frozenset[str]()
         self._passes = passes
         self._env = env
+        texts = {name: spelled(text) for name, text in texts.items()}
         self._varying = {
             name: text for name, text in texts.items() if incoming_names([text]) and passes
         }

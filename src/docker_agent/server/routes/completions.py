@@ -28,6 +28,9 @@ from docker_agent.server.wire import ChatRequest, decode_request
 
 log = logging.getLogger(__name__)
 
+KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
+"""Where a client may put its key for this server."""
+
 SHUTTING_DOWN = Failure("draining", "The server is shutting down.")
 """What a client hears whose run is cut because the server stops."""
 
@@ -47,7 +50,7 @@ async def complete(exchange: Exchange) -> None:
         async with exchange.services.teams.current() as team:
             agent = choose_agent(team, request.model, exchange.settings)
             side = is_side_request(exchange.headers, request)
-            asked = _run_request(exchange, request, agent, side=side)
+            asked = _run_request(exchange, request, agent, team.headers, side=side)
             answer = _answer(exchange, request, agent, asked.conversation_id, limits)
             place = exchange.services.places.find(
                 exchange.caller, agent.name, asked.conversation_id, messages_of(request)
@@ -77,7 +80,7 @@ def choose_agent(team: Team, model: str | None, settings: ServerSettings) -> Age
 
 
 def _run_request(
-    exchange: Exchange, request: ChatRequest, agent: Agent, *, side: bool
+    exchange: Exchange, request: ChatRequest, agent: Agent, headers: frozenset[str], *, side: bool
 ) -> RunRequest:
     settings = exchange.settings
     kept = settings.conversations_max > 0 and not side
@@ -91,9 +94,18 @@ def _run_request(
         client_tools=_offered(client_tools_of(request), settings.client_tools),
         tools_off=side,
         safety=settings.safety,
+        headers=_passed_on(exchange, headers) if headers else {},
         deadline=asyncio.get_running_loop().time() + settings.request_timeout,
         max_turns=settings.max_turns,
     )
+
+
+def _passed_on(exchange: Exchange, names: frozenset[str]) -> dict[str, str]:
+    """The headers that the agent file names. Those that may hold a key of this server are nobody
+    else's business once there is one."""
+    if exchange.services.keys.any:
+        names -= KEY_HEADERS
+    return {name: value for name in names if (value := exchange.header(name.encode()))}
 
 
 def _caller(holder: str, user: str | None) -> str:

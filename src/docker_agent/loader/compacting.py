@@ -1,0 +1,40 @@
+"""How an agent's long histories are summarized, as its file and its models say. Source:
+agent-file.md §4.5."""
+
+from __future__ import annotations
+
+import msgspec
+
+from docker_agent.config.agent_file import Agent, AgentFile
+from docker_agent.models.port import Model
+from docker_agent.runtime.summaries import DEFAULT_THRESHOLD, Compaction
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """Which model writes the summaries (empty: the agent's own), and from what share of the
+    window on."""
+
+    model: str
+    threshold: float
+
+
+def wished(file: AgentFile, agent: Agent) -> Wish | None:
+    """What a file says of an agent's compaction; None when it wants none."""
+    if agent.session_compaction is False:
+        return None
+    models = [file.models[name] for name in agent.models if name in file.models]
+    writers = [model.compaction_model for model in models if model.compaction_model]
+    thresholds = [
+        each
+        for each in (*(model.compaction_threshold for model in models), agent.compaction_threshold)
+        if each is not None
+    ]
+    return Wish(writers[0] if writers else "", thresholds[0] if thresholds else DEFAULT_THRESHOLD)
+
+
+def compaction(wish: Wish, own: Model, writer: Model | None) -> Compaction:
+    """How the histories of an agent with the model `own` are kept short; the smaller of both
+    windows counts."""
+    cards = (own.card, writer.card) if writer else (own.card,)
+    windows = [card.context for card in cards if card.context]
+    return Compaction(writer or own, min(windows, default=0), wish.threshold)

@@ -1,0 +1,51 @@
+"""The promises of long histories, of what passes through, and of shaped answers."""
+
+from __future__ import annotations
+
+from tests.promises.promise import kept
+
+KEEPING = [
+    *kept(
+        "runtime.md §7.1",
+        {
+            "runtime:7.1:threshold": (
+                "A history that comes close to the window is summarized before the model is asked."
+            ),
+            "runtime:7.1:overflow": (
+                "A model that refuses a history for its length is asked once more, shorter."
+            ),
+        },
+    ),
+    *kept(
+        "runtime.md §7.2",
+        {
+            "runtime:7.2:summary": (
+                "The newest messages stay, instructions stay, and a summary stands for the rest, "
+                "written without tools by the compaction model."
+            ),
+            "runtime:7.2:kept": "A summary is kept with its turn, and dropped with it.",
+            "runtime:7.2:failed": "A summary that cannot be written ends nothing.",
+        },
+    ),
+    *kept(
+        "runtime.md §7.3",
+        {"runtime:7.3:resent": "A history that is sent again is not summarized again."},
+    ),
+    *kept(
+        "agent-file.md §4.5",
+        {"runtime:compaction:file": "Window, threshold and compaction model come from the file."},
+    ),
+    *kept(
+        "runtime.md §3.3; agent-file.md §4.1",
+        {"runtime:3.3:modalities": "A model gets no pictures or documents it does not take."},
+    ),
+    *kept(
+        "runtime.md §8.6",
+        {
+            "runtime:8.6:headers": (
+                "Headers of the incoming request that a file names reach its tools; no other does, "
+                "and never a key of this server."
+            )
+        },
+    ),
+]
