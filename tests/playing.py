@@ -110,6 +110,9 @@ class Play:
                         self._serve((ROOT / "examples/hello.yaml").read_text(), [])
                 case ["docker-agent", "serve", "chat", file, *flags]:
                     self._serve((self._home / file).read_text(), flags)
+                case ["docker-agent", "record", file, *words]:
+                    arguments = [str(self._home / file), *words]
+                    self._run([sys.executable, "-m", "docker_agent", "record", *arguments])
                 case ["docker-agent", "models", "pull", name]:
                     assert name in KNOWN, line
                 case [command, *words] if command in PLAIN_COMMANDS:

@@ -21,6 +21,7 @@ from tests.promises.local import LOCAL
 from tests.promises.models_road import MODELS
 from tests.promises.native import NATIVE
 from tests.promises.promise import Promise
+from tests.promises.providers import PROVIDERS
 from tests.promises.runs import RUNS
 from tests.promises.runtime import RUNTIME
 from tests.promises.seed import SEED
@@ -44,6 +45,7 @@ PROMISES: tuple[Promise, ...] = (
     *TOOLS,
     *ACTING,
     *NATIVE,
+    *PROVIDERS,
     *LOCAL,
     *DESIGN,
     *BENCH,

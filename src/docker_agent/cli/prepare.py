@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +61,8 @@ class Flags(msgspec.Struct, frozen=True):
     working_dir: str | None
     env_from_file: tuple[str, ...]
     loop: LoopName
+    fake: str | None
+    record: str | None
 
 
 def serve(options: Globals, agent_file: str, flags: Flags) -> None:
@@ -67,9 +71,19 @@ def serve(options: Globals, agent_file: str, flags: Flags) -> None:
     serve_until_stopped(_serving(options, agent_file, flags))
 
 
+def ask(options: Globals, agent_file: str, flags: Flags, messages: Sequence[str]) -> None:
+    """Ask the agent these messages instead of serving it. Raises `ConfigError`."""
+    from docker_agent.cli import asking
+
+    log.configure(debug=options.debug, file=Path(options.log_file) if options.log_file else None)
+    asyncio.run(asking.ask(_serving(options, agent_file, flags), messages))
+
+
 def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
     """Everything a server needs, checked. Raises `ConfigError`."""
     listen = parse_listen(flags.listen)
+    if flags.fake and flags.record:
+        raise ConfigError("--fake and --record: a replay cannot be recorded", usage=True)
     working_dir = _enter(flags.working_dir)
     source = find_source(agent_file)
     directories = options.directories
@@ -92,6 +106,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
             safety=safety,
             safety_explicit=flags.safety is not None,
             withheld=frozenset([flags.api_key_env] if flags.api_key_env else []),
+            replay=flags.fake is not None,
         ),
         secrets=secrets,
         listen=listen,
@@ -101,6 +116,8 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         shutdown_timeout=flags.shutdown_timeout,
         settings=_settings(flags, listen, safety, any_key=keys.any),
         loop=flags.loop,
+        fake=Path(flags.fake).absolute() if flags.fake else None,
+        record=Path(flags.record).absolute() if flags.record else None,
     )
 
 

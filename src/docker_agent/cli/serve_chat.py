@@ -181,6 +181,16 @@ DEFAULT_LOOP = "uvloop"
     show_default=True,
     help="The event loop.",
 )
+@click.option(
+    "--fake",
+    type=click.Path(dir_okay=False),
+    help="Let models answer from a recording, offline and without keys.",
+)
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False),
+    help="Write what models are asked and answer to a new recording, without keys.",
+)
 @global_flags
 @click.pass_obj
 def chat(options: Globals, agent_file: str, **flags: object) -> None:

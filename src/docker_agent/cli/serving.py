@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from docker_agent.loader.build import open_team
 from docker_agent.loader.generations import Generations, open_generations
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import Source
-from docker_agent.models.http import open_http
+from docker_agent.models.road import open_road
 from docker_agent.runtime.agent import Team
 from docker_agent.server.app import build_app
 from docker_agent.server.conversations.port import Conversations
@@ -49,6 +50,8 @@ class Serving(msgspec.Struct, frozen=True):
     conversations: str
     shutdown_timeout: float
     loop: LoopName
+    fake: Path | None = None
+    record: Path | None = None
 
 
 def serve_until_stopped(serving: Serving) -> None:
@@ -58,7 +61,7 @@ def serve_until_stopped(serving: Serving) -> None:
 
 
 async def _serve(serving: Serving) -> None:
-    async with open_http() as http:
+    async with open_road(serving.fake, serving.record) as http:
 
         def open_now() -> AbstractAsyncContextManager[Team]:
             return open_team(serving.source, serving.overrides, serving.secrets, http)

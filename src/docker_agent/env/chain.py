@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 
 SECRET_FILES = Path("/run/secrets")
 """Where container engines mount secrets."""
+
+
+STAND_IN = "not-needed"
+"""What a missing key is called where none is needed."""
 
 
 class Secrets(Protocol):
@@ -35,6 +39,20 @@ class Values:
     def get(self, name: str) -> str | None:
         """The value of `name`."""
         return self._values.get(name)
+
+
+class StandIns:
+    """Other secrets, with something in place of those of `names` that are missing: for models
+    that answer from a recording, and so need no key."""
+
+    def __init__(self, secrets: Secrets, names: Collection[str]) -> None:
+        self._secrets = secrets
+        self._names = names
+
+    def get(self, name: str) -> str | None:
+        """The value of `name`, or the stand-in."""
+        value = self._secrets.get(name)
+        return STAND_IN if not value and name in self._names else value
 
 
 class Chain:

@@ -16,7 +16,7 @@ from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import expand_template, needless_template_warning
 from docker_agent.config.model import Model as DeclaredModel
 from docker_agent.config.parse import inline_instruction_files, parse
-from docker_agent.env.chain import Secrets
+from docker_agent.env.chain import Secrets, StandIns
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.port import Hook, HookEvent, Hooks
 from docker_agent.hooks.table import BUILTINS
@@ -25,6 +25,7 @@ from docker_agent.loader.choose import (
     first_available,
     known_providers,
     missing_variables,
+    variables_of,
 )
 from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.overrides import Overrides
@@ -81,7 +82,12 @@ class _Builder:
         self._source = source
         self._overrides = overrides
         self._secrets = secrets
-        self._models = models.Opening(http, secrets, overrides.cache_dir)
+        self._models = models.Opening(
+            http,
+            StandIns(secrets, _needed(self._file)) if overrides.replay else secrets,
+            overrides.cache_dir,
+            replay=overrides.replay,
+        )
         trusted = source.local or overrides.safety_explicit
         self._tools = tools.Opening(
             overrides.working_dir,
@@ -105,11 +111,14 @@ class _Builder:
         ]
         if AUTO in names and AUTO not in chosen:
             chosen[AUTO] = auto_model(
-                secrets, lambda name: locate(name, overrides.cache_dir) is not None
+                secrets,
+                lambda name: locate(name, overrides.cache_dir) is not None,
+                keyless=overrides.replay,
             )
         for name in names:
             if name in file.models and file.models[name].is_selector:
-                chosen[name] = file.models[first_available(file, name, secrets)]
+                choice = first_available(file, name, secrets, keyless=overrides.replay)
+                chosen[name] = file.models[choice]
         return msgspec.structs.replace(file, models=chosen)
 
     def check(self) -> None:
@@ -126,7 +135,7 @@ class _Builder:
                 model = file.models[name]
                 if model.provider not in known_providers(file):
                     self._refuse_provider(model)
-                if name in agent.models:
+                if name in agent.models and not self._overrides.replay:
                     missing.update(missing_variables(file, name, self._secrets))
         if missing:
             raise ConfigError(_missing_text(sorted(missing)))
@@ -280,6 +289,11 @@ class _Builder:
                 )
             else:
                 log.info("agent %s runs in safety mode '%s'", agent.name, used)
+
+
+def _needed(file: AgentFile) -> frozenset[str]:
+    """The variables that any model of the file needs."""
+    return frozenset(name for model in file.models for name in variables_of(file, model))
 
 
 def _key_names(file: AgentFile) -> frozenset[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from docker_agent.config.agent_file import AgentFile
+from docker_agent.config.expand import Lookup
 from docker_agent.config.model import Model
 from docker_agent.config.required import required_variables
 from docker_agent.env.chain import Secrets
@@ -64,8 +65,13 @@ LOCAL_MODEL = "smollm2"
 DEFAULT_MODEL_VARIABLES = ("DOCKER_AGENT_DEFAULT_MODEL", "CAGENT_DEFAULT_MODEL")
 
 
-def auto_model(secrets: Secrets, has_local: Callable[[str], bool]) -> Model:
-    """The model behind `auto`. Raises `ConfigError` that says how to get one."""
+def auto_model(
+    secrets: Secrets, has_local: Callable[[str], bool], *, keyless: bool = False
+) -> Model:
+    """The model behind `auto`; with `keyless` the first provider will do without a key.
+
+    Raises `ConfigError` that says how to get one.
+    """
     for variable in DEFAULT_MODEL_VARIABLES:
         provider, slash, model = (secrets.get(variable) or "").partition("/")
         if slash and provider and model:
@@ -74,6 +80,10 @@ def auto_model(secrets: Secrets, has_local: Callable[[str], bool]) -> Model:
     for row in AUTO_ROWS:
         if row.provider in spoken and any(secrets.get(name) for name in row.variables):
             return Model(provider=row.provider, model=row.model, max_tokens=AUTO_MAX_TOKENS)
+    if keyless:
+        return Model(
+            provider=AUTO_ROWS[0].provider, model=AUTO_ROWS[0].model, max_tokens=AUTO_MAX_TOKENS
+        )
     if has_local(LOCAL_MODEL):
         return Model(provider="local", model=LOCAL_MODEL)
     usable = [row for row in AUTO_ROWS if row.provider in spoken]
@@ -88,15 +98,16 @@ def auto_model(secrets: Secrets, has_local: Callable[[str], bool]) -> Model:
     )
 
 
-def first_available(file: AgentFile, name: str, secrets: Secrets) -> str:
-    """The first candidate of a selector whose variables are all set.
+def first_available(file: AgentFile, name: str, secrets: Secrets, *, keyless: bool = False) -> str:
+    """The first candidate of a selector whose variables are all set, or, with `keyless`, the
+    first there is.
 
     Raises `ConfigError` listing what each candidate lacks.
     """
     selector = file.models[name]
     lacking: list[str] = []
     for candidate in selector.first_available or ():
-        missing = missing_variables(file, candidate, secrets)
+        missing = [] if keyless else missing_variables(file, candidate, secrets)
         if file.models[candidate].provider not in known_providers(file):
             missing = ["a provider this program speaks"]
         if not missing:
@@ -109,8 +120,13 @@ def first_available(file: AgentFile, name: str, secrets: Secrets) -> str:
 
 def missing_variables(file: AgentFile, model: str, secrets: Secrets) -> list[str]:
     """The variables a model of the file needs that are unset or empty, sorted."""
-    needed = required_variables(file, model, endpoint_variables(), secrets.get)
+    needed = variables_of(file, model, secrets.get)
     return sorted(name for name in needed if not secrets.get(name))
+
+
+def variables_of(file: AgentFile, model: str, env: Lookup = lambda _: None) -> tuple[str, ...]:
+    """The variables a model of the file needs, set or not; `env` tells which stand in for one."""
+    return required_variables(file, model, endpoint_variables(), env)
 
 
 def known_providers(file: AgentFile) -> set[str]:

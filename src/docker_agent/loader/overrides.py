@@ -14,7 +14,8 @@ class Overrides(msgspec.Struct, frozen=True):
 
     `withheld` names variables that hold the server's own secrets, which no child process gets.
     `agent` is the one agent to expose, `safety` the server's mode, which the log at the start
-    speaks of; `safety_explicit` says that the operator chose it.
+    speaks of; `safety_explicit` says that the operator chose it. `replay`: models answer from a
+    recording, so no key is needed.
     """
 
     working_dir: Path
@@ -24,3 +25,4 @@ class Overrides(msgspec.Struct, frozen=True):
     safety: SafetyMode = "autonomous"
     safety_explicit: bool = False
     withheld: frozenset[str] = frozenset()
+    replay: bool = False

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiohappyeyeballs
 
@@ -27,6 +27,9 @@ CONNECT_TIMEOUT = 30.0
 
 IDLE_TIMEOUT = 300.0
 """Seconds without a byte from a provider before its stream counts as stalled (runtime.md §3.8)."""
+
+UNIX = "http+unix"
+"""The scheme of addresses whose host is the percent-encoded path of a socket."""
 
 READ_SIZE = 64 * 1024
 """Bytes one read of a socket brings at most."""
@@ -77,6 +80,10 @@ class Http(Protocol):
         """
         ...
 
+    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
+        """GET, under the same rules."""
+        ...
+
 
 @asynccontextmanager
 async def open_http(*, idle_timeout: float = IDLE_TIMEOUT) -> AsyncGenerator[Http]:
@@ -93,12 +100,21 @@ async def open_http(*, idle_timeout: float = IDLE_TIMEOUT) -> AsyncGenerator[Htt
 
 
 class _Host:
-    """Where requests to one scheme, host and port go, and the connections that wait for more."""
+    """Where requests to one scheme, host and port go, and the connections that wait for more.
+
+    `http+unix://%2Fpath%2Fto.sock/…` is HTTP over the socket of that path (`socket_path`).
+    """
 
     def __init__(self, parts: SplitResult) -> None:
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        unix = parts.scheme == UNIX
+        if parts.scheme not in ("http", "https", UNIX) or not parts.hostname:
             raise HttpError("the address is not an http(s) URL", transient=False)
         self.name = parts.hostname
+        self.socket_path = unquote(parts.netloc) if unix else ""
+        self.idle: list[Connection] = []
+        if unix:
+            self.port, self.tls, self.header, self.proxied = 0, False, "localhost", False
+            return
         try:
             port = parts.port
         except ValueError as exc:
@@ -106,7 +122,6 @@ class _Host:
         self.port = port or (443 if parts.scheme == "https" else 80)
         self.tls = parts.scheme == "https"
         self.header = parts.netloc.rpartition("@")[2]
-        self.idle: list[Connection] = []
         self.proxied = _has_proxy(parts.scheme, parts.hostname)
 
 
@@ -141,6 +156,12 @@ class HttpClient:
             return self._through_proxy(url, headers, body)
         return _Exchange(self, target, headers, body)
 
+    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
+        target = self._targets.get(url) or self._target(url)
+        if target.host.proxied:
+            return self._through_proxy(url, headers, None)
+        return _Exchange(self, target, headers, None)
+
     def close(self) -> None:
         """Drop every connection."""
         for connection in list(self._open):
@@ -159,7 +180,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def _through_proxy(
-        self, url: str, headers: Mapping[str, str], body: bytes
+        self, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> AsyncGenerator[Response]:
         if self._by_proxy is None:
             from docker_agent.models.proxied import open_proxied
@@ -167,7 +188,12 @@ class HttpClient:
             self._by_proxy = await self._stack.enter_async_context(
                 open_proxied(CONNECT_TIMEOUT, self._idle_timeout)
             )
-        async with self._by_proxy.post(url, headers, body) as response:
+        exchange = (
+            self._by_proxy.get(url, headers)
+            if body is None
+            else self._by_proxy.post(url, headers, body)
+        )
+        async with exchange as response:
             yield response
 
     def reuse(self, host: _Host) -> Connection | None:
@@ -200,6 +226,13 @@ class HttpClient:
 
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
+                if host.socket_path:
+                    _, connection = await self._loop.create_unix_connection(
+                        lambda: Connection(self._loop, self._buffer, self._idle_timeout, lost),
+                        host.socket_path,
+                    )
+                    self._open.add(connection)
+                    return connection
                 tls = await self._tls_context() if host.tls else None
                 addresses = await self._loop.getaddrinfo(
                     host.name, host.port, type=socket.SOCK_STREAM
@@ -232,12 +265,12 @@ class HttpClient:
 
 
 class _Exchange:
-    """One request and its answer, as a context."""
+    """One request and its answer, as a context. A `body` of None makes it a GET."""
 
     __slots__ = ("_body", "_client", "_connection", "_headers", "_target")
 
     def __init__(
-        self, client: HttpClient, target: _Target, headers: Mapping[str, str], body: bytes
+        self, client: HttpClient, target: _Target, headers: Mapping[str, str], body: bytes | None
     ) -> None:
         self._client = client
         self._target = target
@@ -247,7 +280,7 @@ class _Exchange:
 
     async def __aenter__(self) -> Response:
         host = self._target.host
-        head = _head(self._target, self._headers, len(self._body))
+        head = _head(self._target, self._headers, self._body)
         connection = self._client.reuse(host)
         if connection is not None:
             try:
@@ -265,7 +298,7 @@ class _Exchange:
 
     async def _send(self, connection: Connection, head: bytes) -> Response:
         try:
-            await connection.send(head, self._body)
+            await connection.send(head, self._body or b"")
         except BaseException:
             connection.close()
             raise
@@ -273,15 +306,16 @@ class _Exchange:
         return connection
 
 
-def _head(target: _Target, headers: Mapping[str, str], length: int) -> bytes:
-    lines = [f"POST {target.path} HTTP/1.1", f"Host: {target.host.header}"]
+def _head(target: _Target, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    method = "GET" if body is None else "POST"
+    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.host.header}"]
     for name, value in headers.items():
         if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
             raise HttpError(f"the header {name!r} holds a line break", transient=False)
         lines.append(f"{name}: {value}")
+    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
     lines.append(
-        f"User-Agent: {USER_AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-        f"Content-Length: {length}\r\n\r\n"
+        f"User-Agent: {USER_AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n{length}\r\n"
     )
     try:
         return "\r\n".join(lines).encode("latin-1")

@@ -40,17 +40,25 @@ class Proxied:
     def post(
         self, url: str, headers: Mapping[str, str], body: bytes
     ) -> AbstractAsyncContextManager[Response]:
-        return _Post(self._session, url, headers, body)
+        return _Exchange(self._session, "POST", url, headers, body)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
+        return _Exchange(self._session, "GET", url, headers, None)
 
 
-class _Post:
+class _Exchange:
     """One exchange, as a context."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
     ) -> None:
         self._request = session.request(
-            "POST",
+            method,
             url,
             data=body,
             headers=headers,

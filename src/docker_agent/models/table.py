@@ -31,11 +31,15 @@ from docker_agent.models.resolve import (
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """What adapters may use: the one HTTP client, the chain of secrets, the cache directory."""
+    """What adapters may use: the one HTTP client, the chain of secrets, the cache directory.
+
+    `replay` says that the client answers from a recording: nothing on this machine is started.
+    """
 
     http: Http
     secrets: Secrets
     cache_dir: Path
+    replay: bool = False
 
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
@@ -129,6 +133,10 @@ def model_card(resolved: Resolved, model: str) -> ModelCard:
 
 @asynccontextmanager
 async def _open_embedded(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    if opening.replay:
+        settings = ChatSettings("http://localhost/v1/chat/completions", resolved.model)
+        yield OpenAIChat(opening.http, settings, model_card(resolved, resolved.model))
+        return
     async with open_local(resolved, opening.http, opening.cache_dir) as model:
         yield model
 

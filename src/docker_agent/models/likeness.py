@@ -1,0 +1,90 @@
+"""How much two requests to a model ask the same, whatever protocol they are in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import msgspec
+
+from docker_agent.messages import JSON, UNREADABLE
+
+_LISTS = ("messages", "input", "contents")
+"""What the protocols call the list of messages."""
+_INSTRUCTIONS = ("system", "developer")
+_TEXTS = ("text", "content", "output", "parts", "response", "result", "input", "arguments", "args")
+"""Keys under which a message's words stand."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What tells one request from another: its model, how many messages it has beside
+    instructions, the first and the last of them, and all there are of the user's words."""
+
+    model: str = ""
+    length: int = 0
+    first: str = ""
+    last: str = ""
+    body: bytes = b""
+
+
+def question_of(body: bytes) -> Question:
+    """The question in a request's body; an empty one when nothing can be made of it."""
+    try:
+        decoded: JSON = msgspec.json.decode(body)
+    except UNREADABLE:
+        return Question(body=body)
+    if not isinstance(decoded, dict):
+        return Question(body=body)
+    fields = cast(dict[str, JSON], decoded)
+    given: JSON = next((fields[name] for name in _LISTS if fields.get(name)), None)
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}]
+    listed = cast(list[JSON], given) if isinstance(given, list) else []
+    said = [
+        cast(dict[str, JSON], one)
+        for one in listed
+        if isinstance(one, dict) and cast(dict[str, JSON], one).get("role") not in _INSTRUCTIONS
+    ]
+    words = [_words(one) for one in said]
+    return Question(
+        model=str(fields.get("model", "")),
+        length=len(said),
+        first=words[0] if words else "",
+        last=words[-1] if words else "",
+        body=msgspec.json.encode(decoded, order="deterministic"),
+    )
+
+
+def _words(message: Mapping[str, JSON]) -> str:
+    return " ".join(" ".join(_texts(message)).split())
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in cast(list[JSON], value):
+                yield from _texts(item)
+        case dict():
+            for key, item in cast(dict[str, JSON], value).items():
+                if key in _TEXTS or (isinstance(item, dict | list) and key not in ("tools",)):
+                    yield from _texts(item)
+        case _:
+            pass
+
+
+def likeness(asked: Question, recorded: Question) -> int:
+    """How well a recorded question stands for the one that is asked; 0: nothing speaks for it."""
+    if asked.body == recorded.body:
+        return 100
+    score = 0
+    if asked.last and asked.last == recorded.last:
+        score += 8
+    if asked.first and asked.first == recorded.first:
+        score += 4
+    if asked.length == recorded.length:
+        score += 2
+    if asked.model and asked.model == recorded.model:
+        score += 1
+    return score

@@ -1,0 +1,44 @@
+"""Which HTTP client models get: the real one, one that records what it carries, or one that
+answers from a recording."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from docker_agent.models.http import Http, open_http
+
+log = logging.getLogger(__name__)
+
+_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
+
+
+@asynccontextmanager
+async def open_road(fake: Path | None = None, record: Path | None = None) -> AsyncGenerator[Http]:
+    """The client: over the recording `fake`, recording into `record`, or plain.
+
+    Raises `ConfigError` when a recording cannot be read or made.
+    """
+    if fake is not None:
+        from docker_agent.models.replay import open_replay
+
+        yield open_replay(fake)
+        return
+    async with open_http() as http:
+        if record is None:
+            yield http
+            return
+        from docker_agent.models.recording import open_recording
+
+        with open_recording(record, http, _secrets()) as recording:
+            log.warning("calls of models are recorded in %s", record)
+            yield recording
+
+
+def _secrets() -> list[str]:
+    """The values of this process's variables that are secrets by name."""
+    return [value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]
