@@ -1,8 +1,9 @@
 """Plays a page of documentation from top to bottom, as a reader would.
 
-`yaml` blocks must load, `json` must parse, `python` must run, `sh` is executed, and a `docker-agent
-serve chat` starts a server for the rest of the page. `text` is for people. A comment above a block
-says more: `<!-- file: NAME -->` keeps it for later blocks, `<!-- fails -->` expects a failure.
+`yaml` and `hcl` blocks must load, `json` must parse, `python` must run, `sh` is executed, and a
+`docker-agent serve chat` starts a server for the rest of the page. `text` is for people. A comment
+above a block says more: `<!-- file: NAME -->` keeps it for later blocks, `<!-- fails -->` expects a
+failure.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class Play:
                 pass
             case "json":
                 json.loads(block.text)
-            case "yaml":
-                asyncio.run(self._load(block.text))
+            case "yaml" | "hcl" as form:
+                asyncio.run(self._load(block.text, form))
             case "python":
                 self._run([sys.executable, "-c", self._addressed(block.text)])
             case "sh":
@@ -88,8 +89,8 @@ class Play:
             case kind:
                 raise AssertionError(f"blocks of kind {kind!r} are not played; use another")
 
-    async def _load(self, text: str) -> None:
-        file = self._home / "block.yaml"
+    async def _load(self, text: str, form: str) -> None:
+        file = self._home / f"block.{form}"
         file.write_text(text.replace("local/", "ollama/"))
         overrides = Overrides(self._home, self._home / "cache", self._home / "data")
         async with (

@@ -15,6 +15,7 @@ from tests.promises.design import DESIGN
 from tests.promises.file_errors import FILE_ERRORS
 from tests.promises.file_forms import FILE_FORMS
 from tests.promises.file_keys import FILE_KEYS
+from tests.promises.forms import FORMS
 from tests.promises.keeping import KEEPING
 from tests.promises.loading import LOADING
 from tests.promises.local import LOCAL
@@ -37,6 +38,7 @@ PROMISES: tuple[Promise, ...] = (
     *FILE_FORMS,
     *FILE_KEYS,
     *FILE_ERRORS,
+    *FORMS,
     *RUNTIME,
     *RUNS,
     *LOADING,

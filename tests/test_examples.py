@@ -28,7 +28,12 @@ def env(scripted: Scripted, model: Model) -> dict[str, str]:
 
 
 @requirement("style:examples")
-@pytest.mark.parametrize("name", sorted({path.name for path in EXAMPLES.glob("*.yaml")} - EMBEDDED))
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {path.name for form in ("yaml", "hcl") for path in EXAMPLES.glob(f"*.{form}")} - EMBEDDED
+    ),
+)
 def test_an_example_answers(name: str, serve: Serve, env: dict[str, str]) -> None:
     """STYLE.md, examples: whole agent files; CI runs each against the scripted model."""
     server = serve(EXAMPLES / name, env=env)

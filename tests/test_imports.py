@@ -13,8 +13,8 @@ from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
 
 SERVING = frozenset({"starlette", "uvicorn", "uvloop"})
-RARE = frozenset({"aiohttp", "xllamacpp", "quickjs", "mcp"})
-"""Only a proxy, the embedded model, a script in an agent file or an MCP server needs these."""
+RARE = frozenset({"aiohttp", "xllamacpp", "quickjs", "mcp", "hcl2", "lark"})
+"""Only a proxy, the embedded model, a script in an agent file, an MCP server or HCL needs these."""
 
 _SPY = """
 import sys

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docker_agent.config.decode import LARGEST, decode
+from docker_agent.config.decode import LARGEST, decode, looks_like_hcl
 from docker_agent.config.tree import Items, Raw, Scalar, Table
 from docker_agent.config.yaml_text import PureParser, fastest, read_yaml
 from docker_agent.errors import ConfigError
@@ -345,14 +345,18 @@ def test_text_that_is_not_utf_8_is_refused_with_its_line() -> None:
         ("a", "{}", False),
     ],
 )
-def test_hcl_is_recognised_by_name_or_content_and_refused(name: str, text: str, hcl: bool) -> None:
+def test_hcl_is_recognised_by_name_or_content(name: str, text: str, hcl: bool) -> None:
     """agent-file.md §1.1."""
-    try:
-        decode(text.encode(), name)
-        message = ""
-    except ConfigError as exc:
-        message = str(exc)
-    assert message.startswith(f"{name}: HCL agent files are not supported yet") == hcl
+    assert looks_like_hcl(name, text) == hcl
+
+
+@requirement("file:1.1:hcl")
+def test_hcl_is_read_wherever_it_is_recognised() -> None:
+    """agent-file.md §1.1: an HCL document in a `.yaml` file is accepted."""
+    text = b'#!/usr/bin/env docker-agent\n\nagent "root" {\n  model = "a/b"\n}\n'
+    assert decode(text, "agent.yaml").plain() == {"agents": {"root": {"model": "a/b"}}}
+    with pytest.raises(ConfigError, match=r"a:1: is a text; .* \(HCL\? name it \.hcl\)"):
+        decode(b'version = "12"\nagent "root" {}\n', "a")
 
 
 @requirement("file:1.4:lines")

@@ -12,10 +12,7 @@ FILE_FORMS = [
                 "A byte order mark at the start of an agent file is ignored."
             ),
             "file:1.1:first-line": "A `#!` first line is legal.",
-            "file:1.1:hcl": (
-                "HCL is recognised by name or content and refused with a clear error until it "
-                "is supported."
-            ),
+            "file:1.1:hcl": "HCL is recognised by name or content.",
             "file:1.1:json": (
                 "JSON loads as YAML does, with escaped surrogate pairs and the same checks."
             ),

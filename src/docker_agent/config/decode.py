@@ -4,30 +4,30 @@ clearly."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from docker_agent.config.beside import LARGEST, read_beside
 from docker_agent.config.compose import MarkedError
+from docker_agent.config.excerpt import BadSyntax
 from docker_agent.config.tree import Node, Raw, Table
-from docker_agent.config.yaml_text import YAMLSyntaxError, read_yaml
+from docker_agent.config.yaml_text import read_yaml
 from docker_agent.errors import ConfigError
 
-LARGEST = 10 * 1024 * 1024
-"""Bytes of an agent file."""
-
+_ASSIGNMENT = re.compile(r"^[a-z_]+[ \t]*=", re.MULTILINE)
 _HCL_BLOCK = re.compile(r'(?:agent|model|provider|mcp|rag|metadata|permissions|toolsets)[ \t]+["{]')
 
 
-def decode(data: bytes, name: str) -> Raw:
-    """The top-level mapping of an agent file; `name` is what messages call it.
+def decode(data: bytes, name: str, directory: Path | None = None) -> Raw:
+    """The top-level mapping of an agent file; `name` is what messages call it, `directory` where
+    it lies, None when that is not on this machine.
 
-    YAML, of which only the first document counts, or JSON. Raises `ConfigError` for text that is
-    neither, duplicate keys, circular aliases, HCL, and what is too large or nested too deep.
+    YAML, of which only the first document counts, JSON or HCL. Raises `ConfigError` for text that
+    is none of them, duplicate keys, circular aliases, and what is too large or nested too deep.
     """
     text = _text(data, name)
-    if looks_like_hcl(name, text):
-        raise ConfigError(f"{name}: HCL agent files are not supported yet; write it as YAML")
     try:
-        node = _read(text)
-    except YAMLSyntaxError as exc:
+        node = _read_hcl(text, directory) if looks_like_hcl(name, text) else _read(text)
+    except BadSyntax as exc:
         raise ConfigError(f"{name}:{exc.line}:{exc.column}: {exc}") from None
     except MarkedError as exc:
         raise ConfigError(f"{name}:{exc.line}: {exc}") from None
@@ -35,7 +35,8 @@ def decode(data: bytes, name: str) -> Raw:
     if raw.is_null:
         return raw.with_node(Table(raw.line, {}))
     if not isinstance(node, Table):
-        raise raw.error(f"is {raw.kind}; an agent file is a mapping with a key 'agents'")
+        hint = " (HCL? name it .hcl)" if _ASSIGNMENT.search(text) else ""
+        raise raw.error(f"is {raw.kind}; an agent file is a mapping with a key 'agents'{hint}")
     return raw
 
 
@@ -48,6 +49,12 @@ def looks_like_hcl(name: str, text: str) -> bool:
         if stripped and not stripped.startswith(("#", "//")):
             return not stripped.endswith(":") and _HCL_BLOCK.match(stripped) is not None
     return False
+
+
+def _read_hcl(text: str, directory: Path | None) -> Node:
+    from docker_agent.config.hcl_text import read_hcl
+
+    return read_hcl(text, lambda path: read_beside(path, directory))
 
 
 def _text(data: bytes, name: str) -> str:
@@ -67,7 +74,7 @@ def _text(data: bytes, name: str) -> str:
 def _read(text: str) -> Node:
     try:
         return read_yaml(text) or Table(1, {})
-    except YAMLSyntaxError as exc:
+    except BadSyntax as exc:
         if not text.lstrip().startswith(("{", "[")):
             raise
         from docker_agent.config.json_text import NotJSON, read_json

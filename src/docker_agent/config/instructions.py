@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import stat
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 
 import msgspec
 
 from docker_agent.config.agent_file import Agent
-from docker_agent.config.decode import LARGEST
+from docker_agent.config.beside import read_beside
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
 
@@ -43,32 +42,6 @@ def _places(agent: Agent) -> list[Raw]:
 def _read(agent: Agent, place: Raw, directory: Path) -> str:
     name = getattr(place.node, "text", "")
     try:
-        path = _inside(name, directory)
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError("is no ordinary file")
-        if found.st_size > LARGEST:
-            raise ConfigError(f"is larger than {LARGEST} bytes")
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        return read_beside(name, directory)
     except ConfigError as exc:
-        reason = str(exc)
-    except UnicodeDecodeError:
-        reason = "is no UTF-8 text"
-    except OSError as exc:
-        reason = f"cannot be read: {exc.strerror or exc}"
-    except ValueError:
-        reason = "cannot be read: a path must not hold a NUL character"
-    raise place.error(f"agent {agent.name!r}: {name!r} {reason}")
-
-
-def _inside(name: str, directory: Path) -> Path:
-    given = PurePath(name)
-    if given.is_absolute() or PureWindowsPath(name).anchor:
-        raise ConfigError("is an absolute path; write one relative to the agent file")
-    if ".." in given.parts or ".." in PureWindowsPath(name).parts:
-        raise ConfigError("leaves the directory of the agent file")
-    root = directory.resolve()
-    path = (root / given).resolve()
-    if not path.is_relative_to(root):
-        raise ConfigError("leads out of the directory of the agent file through a symlink")
-    return path
+        raise place.error(f"agent {agent.name!r}: {name!r} {exc}") from None

@@ -14,14 +14,14 @@ from docker_agent.config.instructions import with_instructions
 from docker_agent.config.upgrade import upgrade
 
 
-def parse(data: bytes, name: str) -> AgentFile:
+def parse(data: bytes, name: str, directory: Path | None = None) -> AgentFile:
     """What the agent file `data` declares, brought to the current version, checked, its shared
-    definitions merged in; `name` is what messages call it.
+    definitions merged in; `name` is what messages call it, `directory` where its `file()` looks.
 
-    Environment and other files are not looked at. Raises `ConfigError`, one line for each of the
+    The environment is not looked at. Raises `ConfigError`, one line for each of the
     first problems: `file:line: path: what was wrong, and what would be right`.
     """
-    return check(convert(upgrade(decode(data, name)), AgentFile))
+    return check(convert(upgrade(decode(data, name, directory)), AgentFile))
 
 
 def inline_instruction_files(file: AgentFile, directory: Path | None) -> AgentFile:

@@ -12,7 +12,8 @@ import yaml.parser
 import yaml.reader
 import yaml.scanner
 
-from docker_agent.config.compose import MarkedError, compose
+from docker_agent.config.compose import compose
+from docker_agent.config.excerpt import BadSyntax, excerpt
 from docker_agent.config.tree import Node
 
 
@@ -46,22 +47,12 @@ _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U0001
 """Characters outside of YAML 1.2.2 §5.1, which the parsers refuse without saying where."""
 _MOST_READ = 20 * 1024 * 1024
 """Characters read in all while tabs are put right; each tab costs another parse."""
-_EXCERPT = 100
-"""Characters of a line shown in an error."""
-
-
-class YAMLSyntaxError(MarkedError):
-    """The text is no YAML; `column` from 1."""
-
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(line, message)
-        self.column = column
 
 
 def read_yaml(text: str, parser: Callable[[str], EventSource] = fastest) -> Node | None:
     """The first document of `text`; None when there is nothing in it.
 
-    Raises `YAMLSyntaxError` with an excerpt, and `MarkedError` for duplicate keys and the like.
+    Raises `BadSyntax` with an excerpt, and `MarkedError` for duplicate keys and the like.
     """
     stand_ins = _stand_ins(text)
     text = text.translate(stand_ins)
@@ -76,7 +67,7 @@ def read_yaml(text: str, parser: Callable[[str], EventSource] = fastest) -> Node
             if repaired is None:
                 raise _syntax_error(text, exc) from None
             text = repaired
-    raise YAMLSyntaxError(1, 1, "there are too many tabs between indicators; use blanks")
+    raise BadSyntax(1, 1, "there are too many tabs between indicators; use blanks")
 
 
 def _events(source: EventSource, back: dict[int, int]) -> Iterator[yaml.Event]:
@@ -107,7 +98,7 @@ def _without_tab(text: str, exc: yaml.MarkedYAMLError) -> str | None:
     return None
 
 
-def _syntax_error(text: str, exc: yaml.MarkedYAMLError) -> YAMLSyntaxError:
+def _syntax_error(text: str, exc: yaml.MarkedYAMLError) -> BadSyntax:
     mark = exc.problem_mark or exc.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = text.split("\n")
@@ -117,23 +108,13 @@ def _syntax_error(text: str, exc: yaml.MarkedYAMLError) -> YAMLSyntaxError:
         problem = "a tab cannot indent; use blanks"
     if exc.context and exc.context_mark and exc.context_mark.line + 1 != line:
         problem = f"{problem} ({exc.context} that began at line {exc.context_mark.line + 1})"
-    return YAMLSyntaxError(line, column, problem + _excerpt(shown, column))
+    return BadSyntax(line, column, problem + excerpt(shown, column))
 
 
-def _excerpt(line: str, column: int) -> str:
-    if not line.strip():
-        return ""
-    start = max(0, column - _EXCERPT)
-    shown = line[start : start + _EXCERPT].replace("\t", " ")
-    return f"\n    {shown}\n    {' ' * (column - 1 - start)}^"
-
-
-def _unreadable(text: str) -> YAMLSyntaxError:
+def _unreadable(text: str) -> BadSyntax:
     found = _NOT_PRINTABLE.search(text)
     if found is None:
-        return YAMLSyntaxError(1, 1, "the file holds a character that YAML does not allow")
+        return BadSyntax(1, 1, "the file holds a character that YAML does not allow")
     before = text[: found.start()]
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return YAMLSyntaxError(
-        line, column, f"the character U+{ord(found[0]):04X} is not allowed in a file"
-    )
+    return BadSyntax(line, column, f"the character U+{ord(found[0]):04X} is not allowed in a file")

@@ -54,7 +54,7 @@ AUTO = "auto"
 
 def read_agent_file(source: Source) -> AgentFile:
     """The file behind a source, parsed and checked. Raises `ConfigError`."""
-    file = parse(source.read(), source.name)
+    file = parse(source.read(), source.name, source.directory)
     if not file.agents:
         raise ConfigError(f"{source.name}: no agents are defined; add at least one under 'agents:'")
     return inline_instruction_files(file, source.directory)
