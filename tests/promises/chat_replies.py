@@ -66,9 +66,8 @@ CHAT_REPLIES = [
             "chat:4:server-tools-hidden": "Tools the server ran are invisible to the client.",
         },
     ),
-    *planned(
+    *kept(
         ACTIVITY,
-        "HTTP contract",
         {
             "chat:5:reasoning": "Tool activity as lines in reasoning_content.",
             "chat:5:markdown": "Tool activity inline.",

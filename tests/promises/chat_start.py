@@ -86,6 +86,7 @@ CHAT_START = [
             ),
             "chat:1:on-disconnect": "--on-disconnect finish ends the run and keeps its turn.",
             "chat:1:client-tools": "--client-tools chooses which tools of clients are offered.",
+            "chat:1:tool-events": "--tool-events shows tool activity in one of four shapes.",
             "chat:1:max-concurrency": (
                 "--max-concurrency bounds the runs at once; more are 429 with Retry-After."
             ),
@@ -124,7 +125,6 @@ CHAT_START = [
         "HTTP contract",
         {
             "chat:1:conversations": "--conversations also keeps them in Redis.",
-            "chat:1:tool-events": "--tool-events shows tool activity in one of four shapes.",
             "chat:1:otel": "-o, --otel exports traces.",
         },
     ),

@@ -19,6 +19,7 @@ CHAT = "/v1/chat/completions"
 REQUEST = "invalid_request_error"
 RATE = "rate_limit_error"
 SERVER = "server_error"
+WAIT = {"retry-after": "1", "retry-after-ms": "1000"}
 
 
 @requirement("chat:4:lines")
@@ -54,14 +55,16 @@ def test_a_stream_is_data_lines_alone(lane: Lane) -> None:
         ("model_not_found", 404, REQUEST, "model_not_found", {}),
         ("conversation_busy", 409, REQUEST, "conversation_busy", {"x-should-retry": "false"}),
         ("turn_expired", 409, REQUEST, "turn_expired", {"x-should-retry": "false"}),
+        ("request_timeout", 408, REQUEST, "request_timeout", {"connection": "close"}),
+        ("headers_too_large", 431, REQUEST, "headers_too_large", {}),
         ("request_too_large", 413, REQUEST, "request_too_large", {}),
         ("context_length_exceeded", 400, REQUEST, "context_length_exceeded", {}),
-        ("too_many_requests", 429, RATE, "too_many_requests", {"retry-after": "1"}),
-        ("model_rate_limited", 429, RATE, "model_rate_limited", {"retry-after": "1"}),
+        ("too_many_requests", 429, RATE, "too_many_requests", WAIT),
+        ("model_rate_limited", 429, RATE, "model_rate_limited", WAIT),
         ("model_error", 502, SERVER, "model_error", {}),
         ("loop_detected", 500, SERVER, "loop_detected", {}),
         ("internal_error", 500, SERVER, "internal_error", {}),
-        ("draining", 503, SERVER, "draining", {"retry-after": "1"}),
+        ("draining", 503, SERVER, "draining", WAIT),
         ("timeout", 504, SERVER, "timeout", {}),
     ],
 )

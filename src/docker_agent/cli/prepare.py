@@ -19,6 +19,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import find_source
 from docker_agent.permissions import SafetyMode
+from docker_agent.server.activity import Mode
 from docker_agent.server.auth import host_name
 from docker_agent.server.cors import Cors
 from docker_agent.server.keys import Keys
@@ -57,6 +58,7 @@ class Flags(msgspec.Struct, frozen=True):
     on_disconnect: Literal["cancel", "finish"]
     max_concurrency: int
     rate_limit: str
+    tool_events: Mode
     shutdown_timeout: float
     working_dir: str | None
     env_from_file: tuple[str, ...]
@@ -140,6 +142,7 @@ def _settings(flags: Flags, listen: Listen, safety: SafetyMode, *, any_key: bool
         finish_alone=flags.on_disconnect == "finish",
         max_concurrency=flags.max_concurrency,
         rate=parse_rate(flags.rate_limit),
+        tool_events=flags.tool_events,
     )
 
 

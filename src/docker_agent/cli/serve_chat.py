@@ -8,6 +8,7 @@ import msgspec
 from docker_agent.cli.flags import DURATION, PAIRS, SILENCE, Globals, global_flags
 from docker_agent.permissions import SAFETY_MODES
 from docker_agent.runtime.request import MAX_TURNS
+from docker_agent.server.activity import MODES
 from docker_agent.server.settings import (
     DEFAULT_CONVERSATION_TTL,
     DEFAULT_KEEP_ALIVE,
@@ -126,6 +127,13 @@ DEFAULT_LOOP = "uvloop"
     callback=PAIRS,
     metavar="NAME=AGENT",
     help="A further name of an agent (gpt-4o=root). Repeatable.",
+)
+@click.option(
+    "--tool-events",
+    type=click.Choice(MODES),
+    default="off",
+    show_default=True,
+    help="How clients see the tools that agents use.",
 )
 @click.option(
     "--client-tools",

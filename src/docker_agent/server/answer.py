@@ -6,14 +6,15 @@ Source: chat-server.md §4.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from docker_agent.events import Event, Source
-from docker_agent.messages import Usage
+from docker_agent.events import Source
+from docker_agent.messages import ToolCall, Usage
 from docker_agent.runtime.request import Outcome
+from docker_agent.server.activity import Shown, ShownCall
 from docker_agent.server.errors import HttpError
 from docker_agent.server.exchange import Exchange, Headers
 from docker_agent.server.wire import (
@@ -35,7 +36,7 @@ class Answer(Protocol):
         """Before the run."""
         ...
 
-    async def emit(self, source: Source, events: tuple[Event, ...]) -> None:
+    async def emit(self, source: Source, events: tuple[Shown, ...]) -> None:
         """While it runs: an `Emit`."""
         ...
 
@@ -64,7 +65,7 @@ class ReplyHead(msgspec.Struct, frozen=True):
 class JsonAnswer:
     """The whole reply as one JSON object."""
 
-    __slots__ = ("_exchange", "_head", "_metadata")
+    __slots__ = ("_calls", "_exchange", "_head", "_metadata")
 
     def __init__(
         self, exchange: Exchange, head: ReplyHead, metadata: Mapping[str, str] | None
@@ -72,15 +73,18 @@ class JsonAnswer:
         self._exchange = exchange
         self._head = head
         self._metadata = metadata
+        self._calls: list[ToolCall] = []
 
     async def open(self) -> None:
         """Nothing leaves before the outcome is known."""
 
-    async def emit(self, source: Source, events: tuple[Event, ...]) -> None:
-        """The outcome holds all that is needed."""
+    async def emit(self, source: Source, events: tuple[Shown, ...]) -> None:
+        """The outcome holds all that is needed, but for calls that are to be seen."""
+        if isinstance(events[0], ShownCall):
+            self._calls.append(events[0].call)
 
     async def close(self, outcome: Outcome) -> None:
-        body = msgspec.json.encode(completion(self._head, outcome, self._metadata))
+        body = msgspec.json.encode(completion(self._head, outcome, self._metadata, self._calls))
         milliseconds = int((time.monotonic() - self._exchange.started) * 1000)
         headers = (
             (b"content-type", b"application/json"),
@@ -108,16 +112,24 @@ def wire_usage(usage: Usage) -> WireUsage:
     )
 
 
-def completion(head: ReplyHead, outcome: Outcome, metadata: Mapping[str, str] | None) -> Completion:
-    """The JSON reply of a run that ended well."""
+def completion(
+    head: ReplyHead,
+    outcome: Outcome,
+    metadata: Mapping[str, str] | None,
+    shown: Sequence[ToolCall] = (),
+) -> Completion:
+    """The JSON reply of a run that ended well.
+
+    `shown` are calls the server has run itself; a client with work of its own is not shown them.
+    """
     text = outcome.text or None if outcome.pending else outcome.text
     message = CompletionMessage(content=text)
     if outcome.reasoning:
         message.reasoning_content = outcome.reasoning
-    if outcome.pending:
+    if calls := outcome.pending or shown:
         message.tool_calls = [
             CalledTool(id=call.id, function=CalledFunction(call.name, call.arguments or "{}"))
-            for call in outcome.pending
+            for call in calls
         ]
     reply = Completion(
         id=head.id,

@@ -8,6 +8,7 @@ import msgspec
 
 from docker_agent.permissions import SafetyMode
 from docker_agent.runtime.request import MAX_TURNS
+from docker_agent.server.activity import Mode
 from docker_agent.server.rate import Rate
 
 DEFAULT_LISTEN = "127.0.0.1:8083"
@@ -63,4 +64,5 @@ class ServerSettings(msgspec.Struct, frozen=True):
     finish_alone: bool = False
     max_concurrency: int = 0
     rate: Rate | None = None
+    tool_events: Mode = "off"
     waits: Waits = DEFAULT_WAITS

@@ -7,13 +7,14 @@ import asyncio
 
 import msgspec
 
-from docker_agent.events import Event, ReasoningDelta, Source, TextDelta
+from docker_agent.events import ReasoningDelta, Source, TextDelta
 from docker_agent.messages import ToolCall
 from docker_agent.runtime.request import Outcome
+from docker_agent.server.activity import Shown, ShownCall, StatusLine
 from docker_agent.server.answer import ReplyHead, wire_usage
 from docker_agent.server.errors import HttpError
 from docker_agent.server.exchange import Exchange, Headers
-from docker_agent.server.wire import CalledFunction, CalledPiece
+from docker_agent.server.wire import CalledFunction, CalledPiece, StatusData, StatusEvent
 
 LAST_WRITE_TIMEOUT = 1.0
 """Seconds a client that has stopped reading gets to take an error before it is cut off."""
@@ -36,6 +37,7 @@ class ChunkStream:
     """
 
     __slots__ = (
+        "_calls",
         "_content",
         "_end",
         "_exchange",
@@ -71,6 +73,7 @@ class ChunkStream:
         self._loop = asyncio.get_running_loop()
         self._keep_alive = exchange.settings.keep_alive
         self._last_write = 0.0
+        self._calls = 0
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -81,7 +84,7 @@ class ChunkStream:
         if self._keep_alive > 0:
             self._timer = self._loop.call_later(self._keep_alive, self._tick)
 
-    async def emit(self, source: Source, events: tuple[Event, ...]) -> None:
+    async def emit(self, source: Source, events: tuple[Shown, ...]) -> None:
         """An `Emit`: the answer's text and the model's thinking go out, the rest stays here."""
         if source.depth:
             return
@@ -91,6 +94,11 @@ class ChunkStream:
                 pieces += (self._content, _encode(event.text), self._end)
             elif isinstance(event, ReasoningDelta):
                 pieces += (self._reasoning, _encode(event.text), self._end)
+            elif isinstance(event, StatusLine):
+                pieces.append(self._status(event))
+            elif isinstance(event, ShownCall):
+                self._calls += 1
+                pieces.append(self._called((event.call,), event.index))
         if pieces:
             await self._write(b"".join(pieces))
 
@@ -99,7 +107,7 @@ class ChunkStream:
         self._stop_timer()
         pieces: list[bytes] = []
         if outcome.pending:
-            pieces.append(self._chunk(b'{"tool_calls":' + _encode(_calls(outcome.pending)) + b"}"))
+            pieces.append(self._called(outcome.pending, self._calls))
         pieces.append(self._chunk(b"{}", finish=_encode(outcome.finish)))
         if self._usage:
             usage = _encode(wire_usage(outcome.usage))
@@ -127,8 +135,22 @@ class ChunkStream:
             self._last_write = self._loop.time()
             await self._exchange.write(data, more=more)
 
-    def _chunk(self, delta: bytes, finish: bytes = b"null") -> bytes:
-        tail = b',"usage":null}\n\n' if self._usage else b"}\n\n"
+    def _called(self, calls: tuple[ToolCall, ...], first: int) -> bytes:
+        entries = [
+            CalledPiece(
+                index=index, id=call.id, function=CalledFunction(call.name, call.arguments or "{}")
+            )
+            for index, call in enumerate(calls, first)
+        ]
+        return self._chunk(b'{"tool_calls":' + _encode(entries) + b"}")
+
+    def _status(self, line: StatusLine) -> bytes:
+        """An empty delta with a line beside it (clients.md 29); others pass over the extra key."""
+        event = StatusEvent(data=StatusData(line.description, line.done))
+        return self._chunk(b"{}", more=b',"event":' + _encode(event))
+
+    def _chunk(self, delta: bytes, finish: bytes = b"null", more: bytes = b"") -> bytes:
+        tail = more + (b',"usage":null}\n\n' if self._usage else b"}\n\n")
         choice = (b'"index":0,"delta":', delta, b',"finish_reason":', finish)
         return b"".join((self._start, b',"choices":[{', *choice, b"}]", tail))
 
@@ -146,12 +168,3 @@ class ChunkStream:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _calls(pending: tuple[ToolCall, ...]) -> list[CalledPiece]:
-    return [
-        CalledPiece(
-            index=index, id=call.id, function=CalledFunction(call.name, call.arguments or "{}")
-        )
-        for index, call in enumerate(pending)
-    ]

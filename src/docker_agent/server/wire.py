@@ -200,6 +200,20 @@ class ChunkChoice(msgspec.Struct, kw_only=True):
     finish_reason: WireFinish | None = None
 
 
+class StatusData(msgspec.Struct):
+    """What goes on, and whether that has ended."""
+
+    description: str
+    done: bool
+
+
+class StatusEvent(msgspec.Struct, kw_only=True):
+    """Tool activity beside an empty delta (`--tool-events status`)."""
+
+    type: Literal["status"] = "status"
+    data: StatusData
+
+
 class Chunk(msgspec.Struct, kw_only=True):
     """One event of a stream. `usage` is null until the last chunk, when usage was asked for."""
 
@@ -209,6 +223,7 @@ class Chunk(msgspec.Struct, kw_only=True):
     model: str
     choices: list[ChunkChoice]
     usage: WireUsage | msgspec.UnsetType | None = msgspec.UNSET
+    event: StatusEvent | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelObject(msgspec.Struct, kw_only=True):

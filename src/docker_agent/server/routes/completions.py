@@ -15,6 +15,7 @@ from docker_agent.messages import NO_TOOLS, ToolList
 from docker_agent.runtime.agent import Agent, Team
 from docker_agent.runtime.loop import run
 from docker_agent.runtime.request import Outcome, RunRequest
+from docker_agent.server.activity import ACTIVITIES, Activity, Mode
 from docker_agent.server.answer import Answer, JsonAnswer, ReplyHead
 from docker_agent.server.body import read_body
 from docker_agent.server.conversations.ids import conversation_id, is_side_request
@@ -156,8 +157,13 @@ async def _answered_run(
         async with finding as place:
             await answer.open()
             opened = True
-            outcome = await _watched(exchange, run(team, place.fill(asked), answer.emit))
+            asked = place.fill(asked)
+            activity = _activity(exchange.settings.tool_events, answer)
+            emit = activity.emit if activity else answer.emit
+            outcome = await _watched(exchange, run(team, asked, emit))
             if outcome is not None and outcome.failure is None:
+                if activity:
+                    outcome = activity.outcome(outcome, asked.new)
                 outcome = await place.keep(outcome)
             return outcome
     except RequestError as exc:
@@ -171,6 +177,10 @@ async def _answered_run(
         log.exception("run %s failed", asked.id)
         await answer.fail(from_failure(INTERNAL, acted=True))
     return None
+
+
+def _activity(mode: Mode, answer: Answer) -> Activity | None:
+    return None if mode == "off" else ACTIVITIES[mode](answer.emit)
 
 
 async def _finish(answer: Answer, outcome: Outcome) -> None:
