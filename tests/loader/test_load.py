@@ -137,17 +137,15 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
         "hooks": {"stop": HOOK},
         "cache": {"enabled": True},
         "code_mode_tools": True,
-        "add_description_parameter": True,
-        "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think", "defer": True}],
+        "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think"}],
     }
     file = {"runtime": {"sandbox": True}, "agents": {"root": root}}
     with caplog.at_level(logging.WARNING, "docker_agent"):
         async with loaded(tmp_path, file) as team:
             assert [one.name for one in team.agents["root"].toolbox.toolsets] == ["think"]
     said = [record.getMessage() for record in caplog.records]
-    for key in ("hooks", "cache", "code_mode_tools", "add_description_parameter"):
+    for key in ("hooks", "cache", "code_mode_tools"):
         assert f"agents.root.{key} is not supported yet and has no effect" in said
-    assert "agents.root.toolsets[1].defer is not supported yet and has no effect" in said
     wanted = "agents.root.toolsets[0]: 'lsp' is not supported yet; the agent runs without it"
     assert wanted in said
     assert sum("sandbox" in one for one in said) == 1

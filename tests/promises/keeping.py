@@ -48,4 +48,20 @@ KEEPING = [
             )
         },
     ),
+    *kept(
+        "runtime.md §8.3",
+        {
+            "options:toon": "JSON objects of the tools it names are written in TOON.",
+            "options:model": "The next call after one of its tools is made by another model, once.",
+            "options:description": "A model may say why it calls; the tool never sees it.",
+        },
+    ),
+    *kept(
+        "runtime.md §9.21",
+        {
+            "options:defer": (
+                "Deferred tools are hidden until a conversation activates them; no other sees them."
+            ),
+        },
+    ),
 ]

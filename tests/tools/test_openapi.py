@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from docker_agent.errors import ToolError
 from docker_agent.messages import ToolResult
-from docker_agent.tools.openapi import MANY_TOOLS, OpenApi, OpenApiOptions
+from docker_agent.runtime.toolbox import MANY_TOOLS, Toolbox
+from docker_agent.tools.openapi import OpenApi, OpenApiOptions
 from docker_agent.tools.openapi_cache import MAX_DOCUMENT, PAUSES, TTL
 from docker_agent.tools.openapi_document import read_document, tool_name
 from docker_agent.tools.port import Around, Draft
+from docker_agent.tools.select import select
 from docker_agent.tools.web import open_web
 from docker_agent.tools.web_answer import MAX_CHARACTERS
 from tests.requirements import requirement
@@ -573,12 +575,16 @@ async def test_each_callers_headers_bring_their_own_document() -> None:
 
 @requirement("openapi:many")
 async def test_a_very_long_list_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    """runtime.md §9.9, R: above 64 tools."""
-    for count, warned in ((MANY_TOOLS, 0), (MANY_TOOLS + 1, 1)):
+    """runtime.md §9.9, R: above 64 tools, after `tools:` has chosen; once for each agent."""
+    for count, warned in ((MANY_TOOLS, 0), (MANY_TOOLS + 1, 2)):
         caplog.clear()
         paths: dict[str, Any] = {f"/{number}": {"get": {}} for number in range(count)}
         async with site() as web_site, describing(web_site, document(paths)) as toolset:
-            assert len((await toolset.tools(around())).specs) == count
+            for _ in range(2):
+                gathered = await Toolbox([toolset]).gather(around())
+                assert len(gathered.list.specs) == count
+            few = select(toolset, tools=["get_1"])
+            assert len((await Toolbox([few]).gather(around())).list.specs) == 1
         found = [each.message for each in caplog.records if "'tools:'" in each.message]
         assert len(found) == warned
 

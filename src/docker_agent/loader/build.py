@@ -16,6 +16,7 @@ from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import expand_template, needless_template_warning
 from docker_agent.config.model import Model as DeclaredModel
 from docker_agent.config.parse import inline_instruction_files, parse
+from docker_agent.config.references import expand
 from docker_agent.env.chain import Secrets, StandIns
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.port import Hook, HookEvent, Hooks
@@ -27,7 +28,8 @@ from docker_agent.loader.choose import (
     missing_variables,
     variables_of,
 )
-from docker_agent.loader.compacting import compaction, wished
+from docker_agent.loader.compacting import compaction, side_models, wished
+from docker_agent.loader.entry import as_wished, with_search
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
 from docker_agent.loader.source import Source
@@ -45,7 +47,6 @@ from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import Toolbox
 from docker_agent.tools import table as tools
 from docker_agent.tools.port import Toolset
-from docker_agent.tools.select import select
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +107,7 @@ class _Builder:
         chosen: dict[str, DeclaredModel] = dict(file.models)
         names = [name for agent in file.agents for name in agent.models]
         names += [name for agent in file.agents if agent.fallback for name in agent.fallback.models]
-        names += [
-            wish.model for agent in file.agents if (wish := wished(file, agent)) and wish.model
-        ]
+        names += side_models(file)
         if AUTO in names and AUTO not in chosen:
             chosen[AUTO] = auto_model(
                 secrets,
@@ -183,7 +182,12 @@ class _Builder:
             model=model,
             description=self._text(agent, "description"),
             instruction=self._text(agent, "instruction"),
-            toolbox=Toolbox([toolset for toolset in opened if toolset is not None]),
+            toolbox=Toolbox(with_search([toolset for toolset in opened if toolset is not None])),
+            models={
+                entry.model: await self._side_model(entry.model, stack)
+                for entry in agent.toolsets
+                if entry.model
+            },
             hooks=self._hooks(agent),
             limits=Limits(
                 max_iterations=agent.max_iterations,
@@ -223,8 +227,12 @@ class _Builder:
         wish = wished(self._file, agent)
         if wish is None:
             return None
-        writer = Fallback([await self._model(wish.model, stack)]) if wish.model else None
+        writer = await self._side_model(wish.model, stack) if wish.model else None
         return compaction(wish, own, writer)
+
+    async def _side_model(self, reference: str, stack: AsyncExitStack) -> Model:
+        pool = [await self._model(name, stack) for name in expand(self._file.models, reference)]
+        return Fallback([pool[0] if len(pool) == 1 else Alloy(pool)])
 
     async def _model(self, name: str, stack: AsyncExitStack) -> Model:
         if name not in self._opened:
@@ -254,12 +262,7 @@ class _Builder:
             tools.TOOLSETS[entry.type](entry.options, self._tools)
         )
         instruction = expand_template(entry.instruction, self._secrets.get)
-        return select(
-            toolset,
-            tools=entry.tools,
-            readonly=entry.readonly or agent.readonly,
-            instruction=instruction or None,
-        )
+        return as_wished(toolset, entry, agent, instruction or None)
 
     def _hooks(self, agent: declared.Agent) -> Hooks:
         wanted: list[tuple[str, tuple[str, ...]]] = []

@@ -32,6 +32,14 @@ def wished(file: AgentFile, agent: Agent) -> Wish | None:
     return Wish(writers[0] if writers else "", thresholds[0] if thresholds else DEFAULT_THRESHOLD)
 
 
+def side_models(file: AgentFile) -> list[str]:
+    """The references to models that agents use beside their own: for summaries, and after calls of
+    certain toolsets."""
+    writers = [wish.model for agent in file.agents if (wish := wished(file, agent))]
+    entries = [entry.model for agent in file.agents for entry in agent.toolsets]
+    return [name for name in (*writers, *entries) if name]
+
+
 def compaction(wish: Wish, own: Model, writer: Model | None) -> Compaction:
     """How the histories of an agent with the model `own` are kept short; the smaller of both
     windows counts."""

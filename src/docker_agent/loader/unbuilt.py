@@ -29,11 +29,6 @@ def refuse_unbuilt(file: AgentFile) -> None:
         _refuse_guards(agent)
         for key in _wishes(agent):
             log.warning("agents.%s.%s is not supported yet and has no effect", agent.name, key)
-        for index, toolset in enumerate(agent.toolsets):
-            for key in ("toon", "model", "defer"):
-                if getattr(toolset, key):
-                    place = f"agents.{agent.name}.toolsets[{index}].{key}"
-                    log.warning("%s is not supported yet and has no effect", place)
     for name, model in file.models.items():
         for key in _model_wishes(model):
             log.warning("models.%s.%s is not supported yet and has no effect", name, key)
@@ -71,6 +66,5 @@ def _wishes(agent: Agent) -> list[str]:
         "skills": bool(agent.merged_skills.sources or agent.merged_skills.inline),
         "cache": agent.cache is not None and agent.cache.enabled,
         "code_mode_tools": agent.code_mode_tools,
-        "add_description_parameter": agent.add_description_parameter,
     }
     return [key for key, wished in wishes.items() if wished]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from docker_agent.hooks.port import NO_HOOKS, Hooks
@@ -40,13 +40,15 @@ NO_LIMITS = Limits()
 @dataclass(frozen=True, slots=True)
 class Agent:
     """One agent, ready to run. `instruction` is expanded; names in `sub_agents`, `handoffs`,
-    `force_handoff` are the team's. Without `compaction` no history is ever summarized."""
+    `force_handoff` are the team's. `models` are those that its tools may name for the next call.
+    Without `compaction` no history is ever summarized."""
 
     name: str
     model: Model
     description: str = ""
     instruction: str = ""
     toolbox: Toolbox = NO_TOOLBOX
+    models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     hooks: Hooks = NO_HOOKS
     limits: Limits = NO_LIMITS
     format: Format | None = None

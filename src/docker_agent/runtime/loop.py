@@ -105,6 +105,7 @@ async def _act(strand: Strand, tools: Gathered, calls: tuple[ToolCall, ...]) -> 
     if len(own) < len(calls):
         strand.finish = "tool_calls"
         return True
+    strand.next_model = next((each.next_model for each in results if each.next_model), None)
     if any(result.end_run for result in results):
         strand.finish = "stop"
         return True

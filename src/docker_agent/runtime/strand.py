@@ -11,6 +11,7 @@ from math import inf
 from docker_agent.errors import Failure
 from docker_agent.events import Emit, Event, Source
 from docker_agent.messages import NO_USAGE, Finish, Message, Summary, Usage
+from docker_agent.models.port import Model
 from docker_agent.permissions import SafetyMode
 from docker_agent.runtime.agent import Agent, Team
 from docker_agent.runtime.limits import Repeats
@@ -72,6 +73,7 @@ class Strand:
     finish: Finish = "stop"
     iterations: int = 0
     next_agent: str | None = None
+    next_model: str | None = None
     session_context: str | None = None
     summary: Summary | None = None
     fill: Fill = field(default_factory=Fill)
@@ -85,6 +87,7 @@ class Strand:
         """Go on as `agent`; its limits count from here."""
         self.agent = agent
         self.iterations = 0
+        self.next_model = None
         self.session_context = None
         self.repeats = Repeats(agent.limits.repeats)
         self.source = Source(self.ledger.request.id, self.depth, agent.name)
@@ -93,6 +96,11 @@ class Strand:
     def is_entry(self) -> bool:
         """Whether the client's overrides and tools belong to the agent that speaks now."""
         return self.depth == 0 and self.agent.name == self.ledger.request.entry
+
+    def take_model(self) -> Model:
+        """The model of the next call: the agent's own, or for once the one a tool named."""
+        name, self.next_model = self.next_model, None
+        return self.agent.models.get(name, self.agent.model) if name else self.agent.model
 
     def around(self) -> Around:
         """What a toolset may know when it lists its tools."""

@@ -15,6 +15,13 @@ from docker_agent.tools.port import Around, Draft, Toolset
 
 log = logging.getLogger(__name__)
 
+MANY_TOOLS = 64
+"""Tools of one toolset above which a model chooses badly and each request grows dear (runtime.md
+§9.9)."""
+
+REMEMBERED_MERGES = 16
+"""Merged lists one toolbox keeps, for toolsets that list differently per conversation."""
+
 
 class Merged(msgspec.Struct, frozen=True):
     """Several listings as one: `owner` is the place of each name's toolset, `instructions` the
@@ -61,13 +68,14 @@ class Toolbox:
     """Toolsets in the file's order. The first tool of a name wins, whoever else has one
     (agent-file.md §2.9)."""
 
-    __slots__ = ("_failing", "_merged", "_told", "toolsets")
+    __slots__ = ("_failing", "_many", "_merged", "_told", "toolsets")
 
     def __init__(self, toolsets: Sequence[Toolset] = ()) -> None:
         self.toolsets = tuple(toolsets)
-        self._merged: tuple[tuple[ToolList, ...], Merged] | None = None
+        self._merged: dict[tuple[int, ...], tuple[tuple[ToolList, ...], Merged]] = {}
         self._failing: set[str] = set()
         self._told: set[str] = set()
+        self._many: set[str] = set()
 
     def unready(self) -> dict[str, str]:
         """Toolsets that are starting or failed, with their reasons."""
@@ -85,9 +93,12 @@ class Toolbox:
         if not toolsets:
             return NOTHING
         listings = tuple([await self._listing(toolset, around) for toolset in toolsets])
-        remembered = self._merged
-        if remembered is None or not _same(remembered[0], listings):
-            remembered = self._merged = (listings, self._merge(toolsets, listings))
+        key = tuple(map(id, listings))
+        remembered = self._merged.get(key)
+        if remembered is None:
+            if len(self._merged) >= REMEMBERED_MERGES:
+                del self._merged[next(iter(self._merged))]
+            remembered = self._merged[key] = (listings, self._merge(toolsets, listings))
         return Gathered(remembered[1], toolsets)
 
     async def refused(self, agent: str, rules: Rules, mode: SafetyMode) -> list[str]:
@@ -113,6 +124,14 @@ class Toolbox:
                 )
             return NO_TOOLS
         self._failing.discard(toolset.name)
+        if len(listing.specs) > MANY_TOOLS and toolset.name not in self._many:
+            self._many.add(toolset.name)
+            log.warning(
+                "toolset %s of agent %s has %d tools; name a few in 'tools:', or defer them",
+                toolset.name,
+                around.agent,
+                len(listing.specs),
+            )
         return listing
 
     def _merge(self, toolsets: Sequence[Toolset], listings: Sequence[ToolList]) -> Merged:
@@ -137,7 +156,3 @@ class Toolbox:
 
 
 NO_TOOLBOX = Toolbox()
-
-
-def _same(old: Sequence[ToolList], new: Sequence[ToolList]) -> bool:
-    return len(old) == len(new) and all(a is b for a, b in zip(old, new, strict=True))

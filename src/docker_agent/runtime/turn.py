@@ -11,7 +11,7 @@ from docker_agent.errors import Failure, ModelError
 from docker_agent.events import Delta, ModelReplied, TextDelta
 from docker_agent.hooks.port import HookEvent, HookInput
 from docker_agent.messages import AUTO, NO_SAMPLING, AssistantMessage, Finish, Message
-from docker_agent.models.port import Ask, Reply
+from docker_agent.models.port import Ask, Model, ModelCard, Reply
 from docker_agent.runtime import compaction, prompt
 from docker_agent.runtime.strand import BLANK_LINE, RunFailed, Strand
 from docker_agent.runtime.summaries import shown
@@ -46,16 +46,17 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
     """One model call of this strand. Its usage is counted and its message kept; raises
     `RunFailed` when the model failed."""
     ledger, agent = strand.ledger, strand.agent
+    model = strand.take_model()
     contexts = await _contexts(strand)
 
     def messages() -> tuple[Message, ...]:
-        return _messages(strand, tools, contexts)
+        return _messages(strand, model.card, tools, contexts)
 
     ask = _build_ask(strand, tools, await compaction.within_window(strand, messages))
     strand.iterations += 1
     ledger.turns += 1
     try:
-        ask, reply = await _asked(strand, ask, messages)
+        ask, reply = await _asked(strand, model, ask, messages)
     except ModelError as exc:
         raise RunFailed(Failure(exc.kind, str(exc), exc.retry_after)) from exc
     ledger.usage += reply.usage
@@ -69,11 +70,10 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
 
 
 async def _asked(
-    strand: Strand, ask: Ask, messages: Callable[[], tuple[Message, ...]]
+    strand: Strand, model: Model, ask: Ask, messages: Callable[[], tuple[Message, ...]]
 ) -> tuple[Ask, Reply]:
     """The model's reply, and the question it answers. A call that was refused for its length is
     made once more, shorter."""
-    model = strand.agent.model
     try:
         return ask, await model.reply(ask, Voice(strand))
     except ModelError as exc:
@@ -92,13 +92,15 @@ async def _contexts(strand: Strand) -> tuple[str, ...]:
     return strand.session_context, await _hook_context(strand, "turn_start")
 
 
-def _messages(strand: Strand, tools: Gathered, contexts: Sequence[str]) -> tuple[Message, ...]:
+def _messages(
+    strand: Strand, card: ModelCard, tools: Gathered, contexts: Sequence[str]
+) -> tuple[Message, ...]:
     agent = strand.agent
     blocks = prompt.system_blocks(
         agent, strand.ledger.team.agents, tools.merged.instructions, contexts
     )
     history = shown(strand.messages, strand.summary)
-    return (*blocks, *prompt.clean_history(history, agent.limits, agent.model.card))
+    return (*blocks, *prompt.clean_history(history, agent.limits, card))
 
 
 def _build_ask(strand: Strand, tools: Gathered, messages: tuple[Message, ...]) -> Ask:

@@ -131,6 +131,7 @@ class Fetch:
             open_world=True,
             title="Fetch",
             category="fetch",
+            takes_description=True,
         )
         self._tools = ToolList([spec], instructions=_INSTRUCTIONS + _limits(options))
 

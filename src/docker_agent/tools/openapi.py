@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -23,10 +22,8 @@ from docker_agent.tools.web_answer import answered
 from docker_agent.tools.web_arguments import as_text, checked, in_path, query_string, with_query
 from docker_agent.tools.web_headers import Templates
 
-log = logging.getLogger(__name__)
-
-MANY_TOOLS = 64
-"""Tools above which a model chooses badly and each request grows dear (runtime.md §9.9)."""
+MANY_NAMES = 64
+"""Operations that the prompt text names."""
 
 _READING = ("GET", "HEAD", "OPTIONS")
 _WRITING = ("POST", "PUT", "PATCH")
@@ -59,7 +56,6 @@ class OpenApi:
         self._timeout = options.timeout or DEFAULT_TIMEOUT
         self._url = Templates({"url": options.url}, env)
         self._headers = Templates(options.headers, env)
-        self._told = False
         self._documents = Documents(web, self._listing, self._timeout, now)
         self._address = options.url
         self.name = f"openapi {urlsplit(options.url).hostname or options.url}"
@@ -97,14 +93,6 @@ class OpenApi:
         return self._url.expanded(incoming)["url"], self._headers.expanded(incoming)
 
     def _listing(self, document: Document) -> ToolList:
-        found = len(document.operations)
-        if found > MANY_TOOLS and not self._told:
-            self._told = True
-            log.warning(
-                "openapi %s has %d operations; name those the agent needs in 'tools:'",
-                self._address,
-                found,
-            )
         specs = [
             ToolSpec(
                 operation.name,
@@ -118,7 +106,7 @@ class OpenApi:
             for operation in document.operations
         ]
         instructions = f"## API Tools\n\nThese tools call the API described at {self._address}: "
-        instructions += ", ".join(spec.name for spec in specs[:MANY_TOOLS])
+        instructions += ", ".join(spec.name for spec in specs[:MANY_NAMES])
         return ToolList(specs, instructions=instructions if specs else "")
 
 

@@ -109,6 +109,7 @@ def _prepared(name: str, tool: ScriptTool, working_dir: Path, env: Lookup) -> Pr
         schema,
         open_world=True,
         category="script",
+        takes_description=True,
         keeps_time=True,
     )
     directory = expanduser(expand_shell(tool.working_dir, env, "empty"))  # noqa: PTH111 - no home
