@@ -19,6 +19,7 @@ from tests.promises.forms import FORMS
 from tests.promises.keeping import KEEPING
 from tests.promises.loading import LOADING
 from tests.promises.local import LOCAL
+from tests.promises.mcp import MCP
 from tests.promises.models_road import MODELS
 from tests.promises.native import NATIVE
 from tests.promises.promise import Promise
@@ -48,6 +49,7 @@ PROMISES: tuple[Promise, ...] = (
     *ACTING,
     *NATIVE,
     *PROVIDERS,
+    *MCP,
     *LOCAL,
     *DESIGN,
     *BENCH,

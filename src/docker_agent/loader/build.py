@@ -98,6 +98,7 @@ class _Builder:
             data_dir=overrides.data_dir,
             config_dir=source.directory,
             source=str(source.path or source.name),
+            cache_dir=overrides.cache_dir,
         )
         self._opened: dict[str, Model] = {}
 
@@ -148,6 +149,8 @@ class _Builder:
         """The live team; what it opened is closed with `stack`."""
         file = self._file
         agents = {agent.name: await self._agent(agent, stack) for agent in file.agents}
+        stack.push_async_callback(self._tools.background.close)
+        await self._tools.background.settle()
         rules = self._rules()
         await self._tell_refusals(agents, rules)
         return Team(
@@ -258,8 +261,9 @@ class _Builder:
                 entry.type,
             )
             return None
+        opening = msgspec.structs.replace(self._tools, name=entry.name)
         toolset = await stack.enter_async_context(
-            tools.TOOLSETS[entry.type](entry.options, self._tools)
+            tools.TOOLSETS[entry.type](entry.options, opening)
         )
         instruction = expand_template(entry.instruction, self._secrets.get)
         return as_wished(toolset, entry, agent, instruction or None)
@@ -279,19 +283,28 @@ class _Builder:
         return Hooks(by_event)
 
     async def _tell_refusals(self, agents: Mapping[str, Agent], rules: Rules) -> None:
-        mode = self._overrides.safety
         for agent in agents.values():
-            used = strictest(mode, agent.safety)
-            refused = await agent.toolbox.refused(agent.name, rules, used)
-            if refused:
-                log.warning(
-                    "agent %s runs in safety mode '%s', which refuses: %s",
-                    agent.name,
-                    used,
-                    ", ".join(refused),
-                )
-            else:
-                log.info("agent %s runs in safety mode '%s'", agent.name, used)
+            await self._tell_refused(agent, rules)
+            if any(toolset.status.state == "starting" for toolset in agent.toolbox.toolsets):
+                self._tools.background.spawn(self._tell_later(agent, rules))
+
+    async def _tell_later(self, agent: Agent, rules: Rules) -> None:
+        """Once more, when the tools of slow toolsets are known."""
+        await agent.toolbox.started(agent.name)
+        await self._tell_refused(agent, rules)
+
+    async def _tell_refused(self, agent: Agent, rules: Rules) -> None:
+        used = strictest(self._overrides.safety, agent.safety)
+        refused = await agent.toolbox.refused(agent.name, rules, used)
+        if refused:
+            log.warning(
+                "agent %s runs in safety mode '%s', which refuses: %s",
+                agent.name,
+                used,
+                ", ".join(refused),
+            )
+        else:
+            log.info("agent %s runs in safety mode '%s'", agent.name, used)
 
 
 def _needed(file: AgentFile) -> frozenset[str]:

@@ -103,10 +103,16 @@ class Strand:
         return self.agent.models.get(name, self.agent.model) if name else self.agent.model
 
     def around(self) -> Around:
-        """What a toolset may know when it lists its tools."""
+        """What a toolset may know when it lists its tools. An agent waits for those that are
+        starting before its first turn, not again before each one."""
         request = self.ledger.request
         return Around(
-            self.agent.name, request.caller, request.conversation_id, request.headers, self.draft
+            self.agent.name,
+            request.caller,
+            request.conversation_id,
+            request.headers,
+            self.draft,
+            patient=not self.iterations,
         )
 
     async def tell(self, *events: Event) -> None:

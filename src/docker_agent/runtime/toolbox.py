@@ -3,6 +3,7 @@ changed."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,9 @@ MANY_TOOLS = 64
 
 REMEMBERED_MERGES = 16
 """Merged lists one toolbox keeps, for toolsets that list differently per conversation."""
+
+LOOK_SECONDS = 0.1
+"""Between two looks at toolsets that are starting."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -92,7 +96,7 @@ class Toolbox:
         toolsets = self.toolsets if extra is None else (*self.toolsets, extra)
         if not toolsets:
             return NOTHING
-        listings = tuple([await self._listing(toolset, around) for toolset in toolsets])
+        listings = await self._listings(toolsets, around)
         key = tuple(map(id, listings))
         remembered = self._merged.get(key)
         if remembered is None:
@@ -102,16 +106,30 @@ class Toolbox:
         return Gathered(remembered[1], toolsets)
 
     async def refused(self, agent: str, rules: Rules, mode: SafetyMode) -> list[str]:
-        """The tools that this mode will refuse, for the log at the start."""
+        """The tools that this mode will refuse, for the log at the start: those of toolsets that
+        are ready."""
         ready = [toolset for toolset in self.toolsets if toolset.status.state == "ready"]
         around = Around(agent, "", None, {}, Draft())
-        listings = [await self._listing(toolset, around) for toolset in ready]
+        listings = await self._listings(ready, around)
         return [
             spec.name
             for listing in listings
             for spec in listing.specs
             if not decide(rules, mode, spec, {}).allowed
         ]
+
+    async def started(self, agent: str) -> None:
+        """Wait until no toolset is starting any more."""
+        around = Around(agent, "", None, {}, Draft())
+        while slow := [each for each in self.toolsets if each.status.state == "starting"]:
+            await asyncio.gather(*(each.tools(around) for each in slow), return_exceptions=True)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _listings(self, toolsets: Sequence[Toolset], around: Around) -> tuple[ToolList, ...]:
+        """What each lists; those that are starting are waited for side by side."""
+        if any(toolset.status.state == "starting" for toolset in toolsets):
+            return tuple(await asyncio.gather(*(self._listing(each, around) for each in toolsets)))
+        return tuple([await self._listing(toolset, around) for toolset in toolsets])
 
     async def _listing(self, toolset: Toolset, around: Around) -> ToolList:
         try:

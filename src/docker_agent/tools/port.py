@@ -53,13 +53,14 @@ class Draft:
 
 class Around(msgspec.Struct, frozen=True):
     """Who a listing is for. `caller` is the name behind the key (empty: no key), `headers` those
-    the agent file names."""
+    the agent file names. `patient` allows to wait for a toolset that is starting."""
 
     agent: str
     caller: str
     conversation_id: str | None
     headers: Mapping[str, str]
     state: Draft
+    patient: bool = True
 
 
 Progress = Callable[[str], Awaitable[None]]

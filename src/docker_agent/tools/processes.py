@@ -173,24 +173,24 @@ async def _watch(process: Process, output: _Output) -> None:
 async def _end(process: Process) -> None:
     """End whatever is left of the command's group."""
     with anyio.CancelScope(shield=True):
-        if _signal_group(process, signal.SIGTERM):
+        if signal_group(process, signal.SIGTERM):
             with anyio.move_on_after(KILL_SECONDS):
-                while _signal_group(process, 0):
-                    _reap_adopted(process)
+                while signal_group(process, 0):
+                    reap_adopted(process)
                     await anyio.sleep(_POLL_SECONDS)
-            _signal_group(process, signal.SIGKILL)
+            signal_group(process, signal.SIGKILL)
         with anyio.move_on_after(KILL_SECONDS):
             await process.wait()
 
 
-def _reap_adopted(process: Process) -> None:
+def reap_adopted(process: Process) -> None:
     """Let go of what the group left to us: the first process of a container inherits orphans."""
     if process.returncode is not None:
         with suppress(ChildProcessError):
             os.waitpid(-process.pid, os.WNOHANG)
 
 
-def _signal_group(process: Process, number: int) -> bool:
+def signal_group(process: Process, number: int) -> bool:
     """Whether there still was somebody in the group who could be told."""
     try:
         os.killpg(process.pid, number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -14,15 +13,16 @@ import msgspec
 from docker_agent.config.convert import convert, convert_as
 from docker_agent.config.expand import expand_shell
 from docker_agent.config.tree import Raw
-from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.tools.api import Api, ApiOptions
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
+from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
 from docker_agent.tools.openapi import OpenApiOptions, open_api_document
+from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.script import Script
 from docker_agent.tools.script_options import ScriptOptions
@@ -35,30 +35,6 @@ from docker_agent.tools.web import open_web
 from docker_agent.tools.web_headers import Templates
 
 log = logging.getLogger(__name__)
-
-
-class Opening(msgspec.Struct, frozen=True):
-    """What toolsets may use. `trusted` is false for files from a registry or URL: lists in them
-    that open more than the working directory do not count. `withheld` names variables that hold the
-    server's own secrets, whatever they are called: no child process gets them.
-
-    `config_dir` is what relative paths of the file mean (None: it lies on no disk), `source` the
-    file's full name, `data_dir` where data of agents is kept.
-    """
-
-    working_dir: Path
-    secrets: Secrets
-    trusted: bool = True
-    withheld: frozenset[str] = frozenset()
-    data_dir: Path | None = None
-    config_dir: Path | None = None
-    source: str = ""
-
-    @property
-    def config_id(self) -> str:
-        """A name for what belongs to this file alone. Source: agent-file.md §7.1."""
-        digest = hashlib.sha256(self.source.encode("utf-8", "surrogateescape")).hexdigest()
-        return f"{Path(self.source).stem}-{digest[:8]}"
 
 
 Open = Callable[[Raw, Opening], AbstractAsyncContextManager[Toolset]]
@@ -198,6 +174,7 @@ TOOLSETS: Mapping[str, Open] = {
     "api": open_api,
     "openapi": open_openapi,
     "memory": open_memory,
+    "mcp": open_mcp,
 }
 
 NOT_YET = frozenset(
@@ -206,7 +183,6 @@ NOT_YET = frozenset(
         "background_agents",
         "background_jobs",
         "lsp",
-        "mcp",
         "mcp_catalog",
         "model_picker",
         "open_url",

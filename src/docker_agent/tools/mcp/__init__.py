@@ -1,0 +1,1 @@
+"""MCP servers as toolsets: programs, addresses, entries of Docker's catalogue."""

@@ -1,0 +1,106 @@
+"""The promises of MCP servers as toolsets."""
+
+from __future__ import annotations
+
+from tests.promises.promise import kept
+
+MCP = [
+    *kept(
+        "runtime.md §10.2",
+        {
+            "mcp:stdio:old": "A server of the old protocol is started, listed and called.",
+            "mcp:stdio:new": "A server of the new protocol is started, listed and called.",
+            "mcp:stdio:missing": "A command that is not there is named, and not tried again.",
+            "mcp:stdio:failing": (
+                "A server that cannot start has its last lines of stderr in the log, and three "
+                "starts before it counts as failed."
+            ),
+            "mcp:stdio:chatter": "What a server prints besides messages is left out.",
+            "mcp:environment": (
+                "A server gets the environment without credentials and the file's `env`, which "
+                "wins, in its `working_dir`."
+            ),
+            "mcp:stop": "A server and all its children are gone within two seconds.",
+        },
+    ),
+    *kept(
+        "runtime.md §8.6",
+        {"mcp:args": "`args` are expanded; a variable that is not set is an error."},
+    ),
+    *kept(
+        "runtime.md §10.4",
+        {
+            "mcp:session:paged": "Listings of several pages are read whole.",
+            "mcp:names": "Names get the prefix and only characters that models can use.",
+            "mcp:changed": "A changed listing is seen at the next turn, in both protocols.",
+        },
+    ),
+    *kept(
+        "runtime.md §10.6",
+        {
+            "mcp:result:parts": "Text, pictures, sound, resources and links of a result arrive.",
+            "mcp:call:timeout": "`call_timeout` ends a call, which is cancelled at the server.",
+            "mcp:progress": "Progress is told as it comes.",
+            "mcp:lost:during": "A connection lost during a call is an error; nothing runs twice.",
+            "mcp:errors": "A server's error is a tool error that quotes it.",
+            "mcp:huge": "Huge output arrives; endless output ends the server, not us.",
+        },
+    ),
+    *kept("runtime.md §20.2", {"mcp:lost:between": "After a crash the next call reconnects."}),
+    *kept(
+        "runtime.md §3.8",
+        {"mcp:cancel": "A cancelled call is cancelled at the server, in both protocols."},
+    ),
+    *kept(
+        "runtime.md §10.7",
+        {
+            "mcp:elicitation": "Elicitation is declined at once.",
+            "mcp:sampling": "Sampling is refused.",
+            "mcp:roots": "Roots are the working directory.",
+        },
+    ),
+    *kept(
+        "runtime.md §8.7",
+        {
+            "mcp:lifecycle:never": "`restart: never` leaves a server that ended as it is.",
+            "mcp:lifecycle:clean": "A server that left in peace is started by its next use.",
+            "mcp:lifecycle:restarts": "`max_restarts` bounds restarts.",
+            "mcp:start:timeout": "`startup_timeout` bounds a start.",
+        },
+    ),
+    *kept(
+        "DESIGN.md §4",
+        {
+            "mcp:start:background": "A run waits for a starting server, then goes on without.",
+            "mcp:serve:without": "What a run goes on without is in the log and in /ready.",
+        },
+    ),
+    *kept(
+        "chat-server.md §1; chat-server.md §2",
+        {
+            "mcp:serve:answers": "The socket answers before slow servers have started.",
+            "mcp:serve:ready": "/ready names what is not ready only with the key.",
+        },
+    ),
+    *kept("runtime.md §1.2", {"mcp:serve:required": "A required server that fails is fatal."}),
+    *kept(
+        "runtime.md §1.3",
+        {"mcp:serve:users": "Users share the connection; a cancelled call is one user's."},
+    ),
+    *kept(
+        "runtime.md §3.8; runtime.md §10.2",
+        {
+            "mcp:serve:ends": (
+                "A client that leaves, the deadline and SIGTERM end calls and processes at once."
+            ),
+        },
+    ),
+    *kept(
+        "runtime.md §6.4",
+        {"mcp:serve:safety": "The tools that the mode refuses are listed once they are known."},
+    ),
+    *kept(
+        "runtime.md §10.1",
+        {"mcp:real:time": "A real server from PyPI, named under `mcps`, answers."},
+    ),
+]
