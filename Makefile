@@ -1,5 +1,5 @@
 # Thin over scripts/, so that everything also runs without make.
-.PHONY: serve test setup fmt lint types check bench mutate docs wheel lock
+.PHONY: serve test setup fmt lint types check e2e bench mutate docs wheel lock
 
 serve:  ## serve examples/hello.yaml with the embedded model; needs no key
 	@scripts/serve.sh
@@ -23,6 +23,9 @@ types: setup  ## types
 
 check:  ## format, lint, types, tests: what CI runs
 	@scripts/check.sh
+
+e2e:  ## real clients, a real browser, and abuse; makes their environments first
+	@scripts/e2e.sh $(ARGS)
 
 bench: setup  ## speed beside nginx, in one run; needs gcc and nginx
 	@.venv/bin/python -m benchmarks.run $(ARGS)

@@ -14,3 +14,4 @@ compile test --extra local --extra redis --extra otel --group test
 compile check --extra local --extra redis --extra otel --group check
 echo uv | "$uv" pip compile - --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-annotate --output-file requirements/uv.txt
+UV=$uv scripts/lock_e2e.sh

@@ -12,6 +12,7 @@ from tests.promises.chat_requests import CHAT_REQUESTS
 from tests.promises.chat_rules import CHAT_RULES
 from tests.promises.chat_start import CHAT_START
 from tests.promises.design import DESIGN
+from tests.promises.e2e import E2E
 from tests.promises.file_errors import FILE_ERRORS
 from tests.promises.file_forms import FILE_FORMS
 from tests.promises.file_keys import FILE_KEYS
@@ -54,6 +55,7 @@ PROMISES: tuple[Promise, ...] = (
     *DESIGN,
     *BENCH,
     *SERVER,
+    *E2E,
 )
 
 Test = TypeVar("Test", bound=Callable[..., Any])

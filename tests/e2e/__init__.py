@@ -1,0 +1,1 @@
+"""Clients people use, as they are; a real browser; and what a hostile world does to a server."""
