@@ -28,6 +28,8 @@ SOURCE = Path(docker_agent.__file__).parent
 
 MADE_OF_OTHERS = {
     "models/fallback.py",
+    "models/gateway.py",
+    "models/routing.py",
     "tools/deferred.py",
     "tools/rewritten.py",
     "tools/select.py",

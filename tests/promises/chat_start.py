@@ -98,6 +98,7 @@ CHAT_START = [
                 "Retry-After."
             ),
             "chat:1:plugin": "The executable answers as a Docker CLI plugin.",
+            "chat:1:models-gateway": "--models-gateway is honoured.",
             "chat:1:durations": "Durations are Go durations: 300ms, 1m30s, 2h.",
         },
     ),
@@ -119,7 +120,6 @@ CHAT_START = [
             "chat:1:hook-flags": "The six --hook-* flags add hooks.",
         },
     ),
-    *planned(COMMAND, "providers", {"chat:1:models-gateway": "--models-gateway is accepted."}),
     *planned(
         COMMAND,
         "HTTP contract",

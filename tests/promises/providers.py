@@ -26,4 +26,49 @@ PROVIDERS = [
             "models:replay:go": "Recordings of the Go program are replayed, over four protocols.",
         },
     ),
+    *kept(
+        "agent-file.md §3.11; runtime.md §16.3",
+        {"models:routing": "A router asks the model whose examples are most like the question."},
+    ),
+    *kept(
+        "DESIGN.md §8; agent-file.md §3.10",
+        {
+            "models:fallback:ninth-turn": (
+                "An overload in the ninth turn is retried there: no tool runs twice, no text "
+                "comes twice."
+            )
+        },
+    ),
+    *kept(
+        "agent-file.md §3.11",
+        {
+            "loader:routing": (
+                "Routers of a file ask named, inline and alloyed targets, whose keys are needed."
+            )
+        },
+    ),
+    *kept(
+        "runtime.md §8.3",
+        {"loader:toolset-model": "Models that toolsets name are opened with the team."},
+    ),
+    *kept(
+        "agent-file.md §3.12",
+        {
+            "models:gateway:address": "A gateway is an http(s) address; some are trusted.",
+            "models:gateway:request": (
+                "OpenAI's, Anthropic's and Google's models go through the gateway, which is told "
+                "where to and by whom; no provider's key leaves."
+            ),
+            "models:gateway:trust": "The Docker token goes to trusted gateways alone.",
+            "models:gateway:bypass": "bypass_models_gateway goes direct, with own keys.",
+            "models:gateway:choice": (
+                "With a gateway the first candidate is available, auto is Anthropic, and auth "
+                "is an error."
+            ),
+            "models:gateway:sources": (
+                "The gateway comes from the flag, a variable or the user's own file, which also "
+                "names a default model and providers."
+            ),
+        },
+    ),
 ]

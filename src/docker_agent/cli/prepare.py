@@ -14,10 +14,13 @@ from docker_agent import log
 from docker_agent.cli.flags import Globals
 from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
+from docker_agent.config.user_file import UserFile, read_user_file
 from docker_agent.env.chain import Secrets, standard_chain
+from docker_agent.env.directories import Directories, installation_id
 from docker_agent.errors import ConfigError
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import find_source
+from docker_agent.models.gateway import VARIABLES, Gateway, parse_gateway
 from docker_agent.permissions import SafetyMode
 from docker_agent.server.activity import Mode
 from docker_agent.server.auth import host_name
@@ -63,6 +66,7 @@ class Flags(msgspec.Struct, frozen=True):
     working_dir: str | None
     env_from_file: tuple[str, ...]
     loop: LoopName
+    models_gateway: str | None
     fake: str | None
     record: str | None
 
@@ -90,6 +94,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
     source = find_source(agent_file)
     directories = options.directories
     secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
+    user = read_user_file(directories.config)
     keys = Keys(
         _given_keys(flags, secrets),
         Path(flags.api_keys_file).absolute() if flags.api_keys_file else None,
@@ -109,6 +114,9 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
             safety_explicit=flags.safety is not None,
             withheld=frozenset([flags.api_key_env] if flags.api_key_env else []),
             replay=flags.fake is not None,
+            gateway=_gateway(flags, user, secrets, directories),
+            default_model=user.default_model,
+            providers=user.providers,
         ),
         secrets=secrets,
         listen=listen,
@@ -121,6 +129,19 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         fake=Path(flags.fake).absolute() if flags.fake else None,
         record=Path(flags.record).absolute() if flags.record else None,
     )
+
+
+def _gateway(
+    flags: Flags, user: UserFile, secrets: Secrets, directories: Directories
+) -> Gateway | None:
+    """The models gateway: the flag's, a variable's, the user's own file's. Source: agent-file.md
+    §3.12."""
+    sources = (flags.models_gateway, *map(secrets.get, VARIABLES), user.models_gateway)
+    address = next((text.strip() for text in sources if text and text.strip()), "")
+    if not address:
+        return None
+    parse_gateway(address)
+    return parse_gateway(address, installation_id(directories.config))
 
 
 def _settings(flags: Flags, listen: Listen, safety: SafetyMode, *, any_key: bool) -> ServerSettings:

@@ -190,6 +190,11 @@ DEFAULT_LOOP = "uvloop"
     help="The event loop.",
 )
 @click.option(
+    "--models-gateway",
+    metavar="URL",
+    help="Reach the providers' models through this gateway, which has their keys.",
+)
+@click.option(
     "--fake",
     type=click.Path(dir_okay=False),
     help="Let models answer from a recording, offline and without keys.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def private(directory: Path) -> Path:
     except OSError as exc:
         raise ConfigError(f"{directory}: cannot be made: {exc.strerror or exc}") from exc
     return directory
+
+
+def installation_id(config: Path) -> str:
+    """What tells this installation from others: a random name, made at the first call and kept
+    below the configuration directory. Raises `ConfigError` when it cannot be kept."""
+    path = private(config) / "user-uuid"
+    try:
+        if kept := path.read_text().strip() if path.exists() else "":
+            return kept
+        made = str(uuid.uuid4())
+        path.write_text(made)
+        path.chmod(0o600)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: cannot be used: {exc}") from exc
+    return made
 
 
 def _cache(environ: Mapping[str, str], home: Path, platform: str) -> Path:

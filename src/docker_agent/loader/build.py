@@ -14,33 +14,21 @@ import msgspec
 from docker_agent.config import agent_file as declared
 from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import expand_template, needless_template_warning
-from docker_agent.config.model import Model as DeclaredModel
 from docker_agent.config.parse import inline_instruction_files, parse
-from docker_agent.config.references import expand
-from docker_agent.env.chain import Secrets, StandIns
+from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.port import Hook, HookEvent, Hooks
 from docker_agent.hooks.table import BUILTINS
-from docker_agent.loader.choose import (
-    auto_model,
-    first_available,
-    known_providers,
-    missing_variables,
-    variables_of,
-)
-from docker_agent.loader.compacting import compaction, side_models, wished
+from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
+from docker_agent.loader.models import Models, with_choices
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
 from docker_agent.loader.source import Source
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.messages import JSON, Format
-from docker_agent.models import table as models
-from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
-from docker_agent.models.resolve import resolve, unknown_provider
-from docker_agent.models.weights import locate
 from docker_agent.permissions import Rules, parse_rule, strictest
 from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Limits, Team
 from docker_agent.runtime.summaries import Compaction
@@ -49,8 +37,6 @@ from docker_agent.tools import table as tools
 from docker_agent.tools.port import Toolset
 
 log = logging.getLogger(__name__)
-
-AUTO = "auto"
 
 
 def read_agent_file(source: Source) -> AgentFile:
@@ -79,16 +65,11 @@ class _Builder:
     def __init__(
         self, file: AgentFile, source: Source, overrides: Overrides, secrets: Secrets, http: Http
     ) -> None:
-        self._file = self._chosen(file, secrets, overrides)
+        self._file = with_choices(file, secrets, overrides)
         self._source = source
         self._overrides = overrides
         self._secrets = secrets
-        self._models = models.Opening(
-            http,
-            StandIns(secrets, _needed(self._file)) if overrides.replay else secrets,
-            overrides.cache_dir,
-            replay=overrides.replay,
-        )
+        self._models = Models(self._file, overrides, secrets, http)
         trusted = source.local or overrides.safety_explicit
         self._tools = tools.Opening(
             overrides.working_dir,
@@ -100,26 +81,6 @@ class _Builder:
             source=str(source.path or source.name),
             cache_dir=overrides.cache_dir,
         )
-        self._opened: dict[str, Model] = {}
-
-    @staticmethod
-    def _chosen(file: AgentFile, secrets: Secrets, overrides: Overrides) -> AgentFile:
-        """The file with `auto` and every selector in use replaced by the model they come to."""
-        chosen: dict[str, DeclaredModel] = dict(file.models)
-        names = [name for agent in file.agents for name in agent.models]
-        names += [name for agent in file.agents if agent.fallback for name in agent.fallback.models]
-        names += side_models(file)
-        if AUTO in names and AUTO not in chosen:
-            chosen[AUTO] = auto_model(
-                secrets,
-                lambda name: locate(name, overrides.cache_dir) is not None,
-                keyless=overrides.replay,
-            )
-        for name in names:
-            if name in file.models and file.models[name].is_selector:
-                choice = first_available(file, name, secrets, keyless=overrides.replay)
-                chosen[name] = file.models[choice]
-        return msgspec.structs.replace(file, models=chosen)
 
     def check(self) -> None:
         """What must hold before anything is opened. Raises `ConfigError`."""
@@ -128,22 +89,7 @@ class _Builder:
             known = ", ".join(agent.name for agent in file.agents)
             raise ConfigError(f"agent '{self._overrides.agent}' not found; there are: {known}")
         refuse_unbuilt(file)
-        missing: set[str] = set()
-        for agent in file.agents:
-            fallbacks = agent.fallback.models if agent.fallback else ()
-            for name in (*agent.models, *fallbacks):
-                model = file.models[name]
-                if model.provider not in known_providers(file):
-                    self._refuse_provider(model)
-                if name in agent.models and not self._overrides.replay:
-                    missing.update(missing_variables(file, name, self._secrets))
-        if missing:
-            raise ConfigError(_missing_text(sorted(missing)))
-
-    def _refuse_provider(self, model: DeclaredModel) -> None:
-        if model.provider in models.NOT_YET:
-            raise model.error(f"provider '{model.provider}' is not supported yet", "provider")
-        raise unknown_provider(model, model.provider, [*known_providers(self._file)])
+        self._models.check()
 
     async def team(self, stack: AsyncExitStack) -> Team:
         """The live team; what it opened is closed with `stack`."""
@@ -179,7 +125,7 @@ class _Builder:
 
     async def _agent(self, agent: declared.Agent, stack: AsyncExitStack) -> Agent:
         opened = [await self._toolset(agent, index, stack) for index in range(len(agent.toolsets))]
-        model = await self._agent_model(agent, stack)
+        model = await self._models.of_agent(agent, stack)
         return Agent(
             name=agent.name,
             model=model,
@@ -187,7 +133,7 @@ class _Builder:
             instruction=self._text(agent, "instruction"),
             toolbox=Toolbox(with_search([toolset for toolset in opened if toolset is not None])),
             models={
-                entry.model: await self._side_model(entry.model, stack)
+                entry.model: await self._models.beside(entry.model, stack)
                 for entry in agent.toolsets
                 if entry.model
             },
@@ -215,39 +161,14 @@ class _Builder:
             log.warning("agents.%s.%s: %s", agent.name, field, warning)
         return expand_template(text, self._secrets.get)
 
-    async def _agent_model(self, agent: declared.Agent, stack: AsyncExitStack) -> Model:
-        pool = [await self._model(name, stack) for name in agent.models]
-        primary = pool[0] if len(pool) == 1 else Alloy(pool)
-        fallback = agent.fallback
-        more = [await self._model(name, stack) for name in (fallback.models if fallback else ())]
-        retries = (fallback.retries if fallback else 0) or DEFAULT_RETRIES
-        cooldown = (fallback.cooldown if fallback else 0.0) or DEFAULT_COOLDOWN
-        return Fallback([primary, *more], retries=max(0, retries), cooldown=cooldown)
-
     async def _compaction(
         self, agent: declared.Agent, own: Model, stack: AsyncExitStack
     ) -> Compaction | None:
         wish = wished(self._file, agent)
         if wish is None:
             return None
-        writer = await self._side_model(wish.model, stack) if wish.model else None
+        writer = await self._models.beside(wish.model, stack) if wish.model else None
         return compaction(wish, own, writer)
-
-    async def _side_model(self, reference: str, stack: AsyncExitStack) -> Model:
-        pool = [await self._model(name, stack) for name in expand(self._file.models, reference)]
-        return Fallback([pool[0] if len(pool) == 1 else Alloy(pool)])
-
-    async def _model(self, name: str, stack: AsyncExitStack) -> Model:
-        if name not in self._opened:
-            model = self._file.models[name]
-            resolved = resolve(model, self._file.providers)
-            if resolved.protocol in models.NOT_YET:
-                raise model.error(f"'{resolved.protocol}' is not supported yet")
-            if resolved.protocol not in models.PROVIDERS:
-                raise unknown_provider(model, resolved.protocol, [*known_providers(self._file)])
-            opening = models.PROVIDERS[resolved.protocol](resolved, self._models)
-            self._opened[name] = await stack.enter_async_context(opening)
-        return self._opened[name]
 
     async def _toolset(
         self, agent: declared.Agent, index: int, stack: AsyncExitStack
@@ -307,11 +228,6 @@ class _Builder:
             log.info("agent %s runs in safety mode '%s'", agent.name, used)
 
 
-def _needed(file: AgentFile) -> frozenset[str]:
-    """The variables that any model of the file needs."""
-    return frozenset(name for model in file.models for name in variables_of(file, model))
-
-
 def _key_names(file: AgentFile) -> frozenset[str]:
     """The variables in which the file says that keys lie."""
     declared = (*file.models.values(), *file.providers.values())
@@ -324,13 +240,4 @@ def _format(output: declared.StructuredOutput | None) -> Format | None:
     schema = cast(Mapping[str, JSON], output.schema.plain())
     return Format(
         "json_schema", output.name, schema, output.description or None, output.strict or None
-    )
-
-
-def _missing_text(names: list[str]) -> str:
-    listed = "\n".join(f"  {name}" for name in names)
-    return (
-        f"these environment variables are needed and not set:\n{listed}\n"
-        "Set them in the shell (export NAME=...), in a file given with --env-from-file, "
-        "or in 'pass'; or use the embedded model, which needs no key: model: local/smollm2"
     )

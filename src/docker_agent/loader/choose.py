@@ -66,14 +66,19 @@ DEFAULT_MODEL_VARIABLES = ("DOCKER_AGENT_DEFAULT_MODEL", "CAGENT_DEFAULT_MODEL")
 
 
 def auto_model(
-    secrets: Secrets, has_local: Callable[[str], bool], *, keyless: bool = False
+    secrets: Secrets,
+    has_local: Callable[[str], bool],
+    *,
+    default: str = "",
+    keyless: bool = False,
 ) -> Model:
-    """The model behind `auto`; with `keyless` the first provider will do without a key.
+    """The model behind `auto`: the one variables name, or `default`, else by the table; with
+    `keyless` the first provider will do without a key.
 
     Raises `ConfigError` that says how to get one.
     """
-    for variable in DEFAULT_MODEL_VARIABLES:
-        provider, slash, model = (secrets.get(variable) or "").partition("/")
+    for named in (*map(secrets.get, DEFAULT_MODEL_VARIABLES), default):
+        provider, slash, model = (named or "").partition("/")
         if slash and provider and model:
             return Model(provider=provider, model=model, max_tokens=AUTO_MAX_TOKENS)
     spoken = {*endpoint_variables(), *PROVIDERS}

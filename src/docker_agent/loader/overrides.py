@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from docker_agent.config.model import Provider
+from docker_agent.models.gateway import Gateway
 from docker_agent.permissions import SafetyMode
 
 
@@ -15,7 +18,8 @@ class Overrides(msgspec.Struct, frozen=True):
     `withheld` names variables that hold the server's own secrets, which no child process gets.
     `agent` is the one agent to expose, `safety` the server's mode, which the log at the start
     speaks of; `safety_explicit` says that the operator chose it. `replay`: models answer from a
-    recording, so no key is needed.
+    recording, so no key is needed. `gateway` is the models gateway, `default_model` the
+    `provider/model` that `auto` means first, `providers` the operator's own definitions.
     """
 
     working_dir: Path
@@ -26,3 +30,11 @@ class Overrides(msgspec.Struct, frozen=True):
     safety_explicit: bool = False
     withheld: frozenset[str] = frozenset()
     replay: bool = False
+    gateway: Gateway | None = None
+    default_model: str = ""
+    providers: Mapping[str, Provider] = {}
+
+    @property
+    def keyless(self) -> bool:
+        """Whether models need no key of this machine."""
+        return self.replay or self.gateway is not None

@@ -38,7 +38,6 @@ def refuse_unbuilt(file: AgentFile) -> None:
 
 def _model_wishes(model: Model) -> list[str]:
     wishes = {
-        "routing": bool(model.routing),
         "task_budget": bool(model.task_budget),
         "auth": model.auth is not None,
     }

@@ -53,7 +53,7 @@ def messages_settings(resolved: Resolved, secrets: Secrets, output: int = 0) -> 
         url=f"{base_url.rstrip('/').removesuffix('/v1')}/v1/messages",
         model=model,
         headers=headers,
-        secrets=(key,) if key else (),
+        secrets=(key, *resolved.hidden) if key else resolved.hidden,
         sampling=resolved.sampling,
         max_tokens=_max_tokens(resolved, output, thinking),
         top_k=_whole(options.get("top_k")),
@@ -71,6 +71,8 @@ def _key(resolved: Resolved, secrets: Secrets) -> str | None:
 
     A definition with an address and no `token_key` goes without (agent-file.md §2.8.1).
     """
+    if resolved.gated:
+        return None
     if resolved.key is None and resolved.base_url:
         return (secrets.get(KEY) or None) if resolved.declared.base_url else None
     name = resolved.key or KEY

@@ -57,7 +57,7 @@ def gemini_settings(resolved: Resolved, secrets: Secrets) -> GeminiSettings:
     """
     declared, options = resolved.declared, resolved.options
     _refuse_vertex(resolved, secrets)
-    names = (resolved.key,) if resolved.key else KEYS
+    names = () if resolved.gated else (resolved.key,) if resolved.key else KEYS
     key = next((value for name in names if (value := secrets.get(name))), None)
     if key is None and (resolved.key or not resolved.base_url):
         raise ConfigError(f"{' or '.join(names)} environment variable is required")
@@ -78,7 +78,7 @@ def gemini_settings(resolved: Resolved, secrets: Secrets) -> GeminiSettings:
         url=f"{base_url}/{quote(path)}:streamGenerateContent?alt=sse",
         model=model,
         headers=overlaid({"x-goog-api-key": key} if key else {}, resolved.headers),
-        secrets=(key,) if key else (),
+        secrets=(key, *resolved.hidden) if key else resolved.hidden,
         sampling=resolved.sampling,
         top_k=top_k if isinstance(top_k, int) and not isinstance(top_k, bool) else None,
         thinking=thinking,

@@ -45,6 +45,7 @@ class Ask(msgspec.Struct, frozen=True):
     """One question to a model. `messages` are whole, in order, system messages first.
 
     `deadline` is in the event loop's time (`loop.time()`): nobody waits for a retry past it.
+    `session` tells conversations apart.
     """
 
     messages: tuple[Message, ...]
@@ -53,6 +54,7 @@ class Ask(msgspec.Struct, frozen=True):
     sampling: Sampling = NO_SAMPLING
     format: Format | None = None
     deadline: float | None = None
+    session: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):

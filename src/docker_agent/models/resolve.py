@@ -50,6 +50,7 @@ class Resolved(msgspec.Struct, frozen=True):
     `protocol` is the key of the table of protocols. `base_url` may name variables still; `key` is
     the variable that must hold the key, `optional_key` one that is used when set. `declared` is
     where error messages point, `inherited` the same with its provider's definition filled in.
+    `gated`: no key of a provider leaves this machine. `hidden` are texts no message may show.
     """
 
     declared: Model
@@ -65,6 +66,8 @@ class Resolved(msgspec.Struct, frozen=True):
     track_usage: bool
     headers: Mapping[str, str]
     options: Mapping[str, JSON]
+    gated: bool = False
+    hidden: tuple[str, ...] = ()
 
 
 def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:

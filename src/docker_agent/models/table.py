@@ -78,7 +78,7 @@ def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
         url=f"{base_url.rstrip('/')}/{path}{query}",
         model=model,
         headers=overlaid(authorization, resolved.headers),
-        secrets=(key,) if key else (),
+        secrets=(key, *resolved.hidden) if key else resolved.hidden,
     )
 
 

@@ -114,6 +114,7 @@ def _build_ask(strand: Strand, tools: Gathered, messages: tuple[Message, ...]) -
         sampling=overrides.sampling if overrides else NO_SAMPLING,
         format=agent.format or (overrides.format if overrides else None),
         deadline=request.deadline,
+        session=request.conversation_id or request.id,
     )
 
 

@@ -1,0 +1,212 @@
+"""The models of one agent file: chosen, checked, opened once each, made into each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from docker_agent.config import agent_file as declared
+from docker_agent.config.agent_file import AgentFile
+from docker_agent.config.model import Model as DeclaredModel
+from docker_agent.config.references import expand
+from docker_agent.env.chain import Secrets, StandIns
+from docker_agent.errors import ConfigError
+from docker_agent.loader.choose import (
+    auto_model,
+    first_available,
+    known_providers,
+    missing_variables,
+    variables_of,
+)
+from docker_agent.loader.compacting import side_models
+from docker_agent.loader.overrides import Overrides
+from docker_agent.models import gateway as gateways
+from docker_agent.models import table
+from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
+from docker_agent.models.http import Http
+from docker_agent.models.port import Model
+from docker_agent.models.resolve import Resolved, resolve, unknown_provider
+from docker_agent.models.routing import Router
+from docker_agent.models.weights import locate
+
+AUTO = "auto"
+
+
+def with_choices(file: AgentFile, secrets: Secrets, overrides: Overrides) -> AgentFile:
+    """The file with `auto` and every selector in use replaced by the model they come to, and the
+    operator's own providers beside its own.
+
+    Raises `ConfigError` when none can be used.
+    """
+    providers = {**overrides.providers, **file.providers}
+    file = msgspec.structs.replace(file, providers=providers)
+    chosen: dict[str, DeclaredModel] = dict(file.models)
+    names = list(dict.fromkeys(_in_use(file)))
+    if AUTO in names and AUTO not in chosen:
+        chosen[AUTO] = auto_model(
+            secrets,
+            lambda name: locate(name, overrides.cache_dir) is not None,
+            default=overrides.default_model,
+            keyless=overrides.keyless,
+        )
+    for name in names:
+        if name in file.models and file.models[name].is_selector:
+            choice = first_available(file, name, secrets, keyless=overrides.keyless)
+            chosen[name] = file.models[choice]
+    return msgspec.structs.replace(file, models=chosen)
+
+
+def _in_use(file: AgentFile) -> Iterator[str]:
+    """The models that agents can come to, parts of alloys and targets of routers included."""
+    for agent in file.agents:
+        yield from _with_targets(file, (*agent.models, *_fallbacks(agent)))
+    yield from _with_targets(file, side_models(file))
+
+
+def _with_targets(file: AgentFile, references: Iterable[str]) -> Iterator[str]:
+    for name in (name for one in references for name in expand(file.models, one)):
+        yield name
+        model = file.models.get(name)
+        for rule in model.routing if model else ():
+            yield from expand(file.models, rule.model)
+
+
+def _fallbacks(agent: declared.Agent) -> tuple[str, ...]:
+    return agent.fallback.models if agent.fallback else ()
+
+
+class Models:
+    """The models of a file whose choices are made (`with_choices`)."""
+
+    def __init__(self, file: AgentFile, overrides: Overrides, secrets: Secrets, http: Http) -> None:
+        self._file = file
+        self._overrides = overrides
+        self._secrets = secrets
+        needed = frozenset(name for model in file.models for name in variables_of(file, model))
+        self._opening = table.Opening(
+            http,
+            StandIns(secrets, needed) if overrides.replay else secrets,
+            overrides.cache_dir,
+            replay=overrides.replay,
+        )
+        self._opened: dict[str, Model] = {}
+
+    def check(self) -> None:
+        """Refuse providers nobody knows, and variables that are not set. Raises `ConfigError`."""
+        file = self._file
+        missing: set[str] = set()
+        for name in dict.fromkeys(_in_use(file)):
+            if file.models[name].provider not in known_providers(file):
+                self._refuse_provider(file.models[name])
+        for name in dict.fromkeys(name for agent in file.agents for name in agent.models):
+            if not self._overrides.replay:
+                missing.update(self._missing(name))
+        if missing:
+            raise ConfigError(_missing_text(sorted(missing)))
+
+    def _missing(self, name: str) -> list[str]:
+        """The variables a model lacks; a gateway has the keys of those that go through it."""
+        file = self._file
+        if self._overrides.gateway is None:
+            return missing_variables(file, name, self._secrets)
+        lacking: list[str] = []
+        for part in expand(file.models, name):
+            model = file.models[part]
+            if model.bypass_models_gateway:
+                lacking += missing_variables(file, part, self._secrets)
+            for rule in model.routing:
+                for target in expand(file.models, rule.model):
+                    if file.models[target].bypass_models_gateway:
+                        lacking += missing_variables(file, target, self._secrets)
+        return lacking
+
+    def _refuse_provider(self, model: DeclaredModel) -> None:
+        if model.provider in table.NOT_YET:
+            raise model.error(f"provider '{model.provider}' is not supported yet", "provider")
+        raise unknown_provider(model, model.provider, [*known_providers(self._file)])
+
+    async def of_agent(self, agent: declared.Agent, stack: AsyncExitStack) -> Model:
+        """What an agent speaks with: its model, or one of several, and those that stand in for
+        it."""
+        pool = [await self.open(name, stack) for name in agent.models]
+        primary = pool[0] if len(pool) == 1 else Alloy(pool)
+        fallback = agent.fallback
+        more = [await self.open(name, stack) for name in _fallbacks(agent)]
+        retries = (fallback.retries if fallback else 0) or DEFAULT_RETRIES
+        cooldown = (fallback.cooldown if fallback else 0.0) or DEFAULT_COOLDOWN
+        return Fallback([primary, *more], retries=max(0, retries), cooldown=cooldown)
+
+    async def beside(self, reference: str, stack: AsyncExitStack) -> Model:
+        """A model that an agent uses beside its own, with retries of its own."""
+        return Fallback([await self.open(reference, stack)])
+
+    async def open(self, name: str, stack: AsyncExitStack) -> Model:
+        """A model by its reference, opened at the first call and closed with `stack`. Raises
+        `ConfigError`."""
+        if name not in self._opened:
+            self._opened[name] = await self._open(name, stack)
+        return self._opened[name]
+
+    async def _open(self, name: str, stack: AsyncExitStack) -> Model:
+        model = self._file.models[name]
+        if model.is_alloy:
+            parts = expand(self._file.models, name)
+            return Alloy([await self.open(part, stack) for part in parts])
+        own = await self._open_one(name, model, stack)
+        if not model.routing:
+            return own
+        targets = [
+            await self.open(self._target(rule.model, bypass=model.bypass_models_gateway), stack)
+            for rule in model.routing
+        ]
+        return Router(own, targets, [rule.examples for rule in model.routing])
+
+    def _target(self, name: str, *, bypass: bool) -> str:
+        """The target of a router; one that bypasses the gateway takes its targets along."""
+        model = self._file.models[name]
+        if not bypass or self._overrides.gateway is None or model.bypass_models_gateway:
+            return name
+        direct = f"{name} (direct)"
+        models = {
+            **self._file.models,
+            direct: msgspec.structs.replace(model, bypass_models_gateway=True),
+        }
+        self._file = msgspec.structs.replace(self._file, models=models)
+        return direct
+
+    async def _open_one(self, name: str, model: DeclaredModel, stack: AsyncExitStack) -> Model:
+        resolved = resolve(model, self._file.providers)
+        if resolved.protocol in table.NOT_YET:
+            raise model.error(f"'{resolved.protocol}' is not supported yet")
+        if resolved.protocol not in table.PROVIDERS:
+            raise unknown_provider(model, resolved.protocol, [*known_providers(self._file)])
+        gateway = self._overrides.gateway
+        if gateway is not None and not self._overrides.replay and gateways.applies(resolved):
+            return await self._open_gatewayed(gateway, resolved, name, stack)
+        opening = table.PROVIDERS[resolved.protocol](resolved, self._opening)
+        return await stack.enter_async_context(opening)
+
+    async def _open_gatewayed(
+        self, gateway: gateways.Gateway, resolved: Resolved, name: str, stack: AsyncExitStack
+    ) -> Model:
+        gated = gateways.through(gateway, resolved, name, self._secrets)
+        http = gateways.ToGateway(
+            self._opening.http,
+            gateway,
+            self._secrets,
+            anthropic=resolved.protocol == "anthropic",
+        )
+        opening = msgspec.structs.replace(self._opening, http=http)
+        model = await stack.enter_async_context(table.PROVIDERS[gated.protocol](gated, opening))
+        return gateways.Gatewayed(model)
+
+
+def _missing_text(names: list[str]) -> str:
+    listed = "\n".join(f"  {name}" for name in names)
+    return (
+        f"these environment variables are needed and not set:\n{listed}\n"
+        "Set them in the shell (export NAME=...), in a file given with --env-from-file, "
+        "or in 'pass'; or use the embedded model, which needs no key: model: local/smollm2"
+    )
