@@ -135,7 +135,6 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
     root = {
         "model": "ollama/x",
         "hooks": {"stop": HOOK},
-        "cache": {"enabled": True},
         "code_mode_tools": True,
         "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think"}],
     }
@@ -144,7 +143,7 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
         async with loaded(tmp_path, file) as team:
             assert [one.name for one in team.agents["root"].toolbox.toolsets] == ["think"]
     said = [record.getMessage() for record in caplog.records]
-    for key in ("hooks", "cache", "code_mode_tools"):
+    for key in ("hooks", "code_mode_tools"):
         assert f"agents.root.{key} is not supported yet and has no effect" in said
     wanted = "agents.root.toolsets[0]: 'lsp' is not supported yet; the agent runs without it"
     assert wanted in said
@@ -359,3 +358,12 @@ def test_a_file_is_read_once_up_to_its_limit(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is larger than"):
         source.read()
     assert find_source("-") == Source("-", None, None)
+
+
+@requirement("runtime:16.2:file")
+async def test_a_cache_stays_in_its_folder(tmp_path: Path) -> None:
+    """agent-file.md §2.4: a relative path must not escape."""
+    file = models(root="ollama/x")
+    file["agents"]["root"]["cache"] = {"enabled": True, "path": "../x.json"}
+    said = await complaint(tmp_path, file)
+    assert "agents.root.cache.path: '../x.json' leads out of DIR" in said

@@ -64,4 +64,25 @@ KEEPING = [
             ),
         },
     ),
+    *kept(
+        "runtime.md §16.1",
+        {
+            "runtime:16.1:shape": (
+                "An answer is checked against its schema; a JSON reply that does not fit is asked "
+                "for once more."
+            ),
+            "runtime:16.1:bounds": "No schema and no answer keeps the server busy for long.",
+        },
+    ),
+    *kept(
+        "runtime.md §16.2; agent-file.md §2.4",
+        {
+            "runtime:16.2:cache": (
+                "An answer given before to the same question of the same caller is given again, in "
+                "both modes, without a model."
+            ),
+            "runtime:16.2:not": "What changed something, or was cut short, is not kept.",
+            "runtime:16.2:file": "A cache may be a file, shared and bounded, inside its folder.",
+        },
+    ),
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.conftest import Serve
 from tests.harness import agent_yaml
 from tests.requirements import requirement
+from tests.scripted.client import text_of
 from tests.scripted.heard import Heard, Model
 from tests.scripted.model import Scripted
 from tests.scripted.parts import Reply, call, context_too_long, say, usage
@@ -160,3 +163,40 @@ def test_a_key_of_this_server_is_passed_to_nobody(
     assert server.client(key="sesame").chat("go", headers=headers).content == "done"
     heard = spy.heard[0].headers
     assert [heard[f"x-{name}"] for name in ("one", "two", "three", "mine")] == ["1", "2", "3", "m"]
+
+
+@requirement("runtime:16.1:shape")
+def test_a_json_reply_of_the_wrong_shape_is_mended(
+    scripted: Scripted, serve: Serve, model: Model
+) -> None:
+    """runtime.md §16.1: for `response_format` and `structured_output` alike; streams stay."""
+    client = serve(agent_yaml(scripted.url, model.name)).client()
+    schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+    wish = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    model.script(say('{"n": "x"}') + usage(5, 5), say('{"n": 1}') + usage(7, 7))
+    body = client.chat("go", response_format=wish).json
+    assert body["choices"][0]["message"]["content"] == '{"n": 1}'
+    assert body["usage"]["total_tokens"] == 24
+    model.script(say("no JSON"))
+    with client.stream("go", response_format=wish) as stream:
+        assert text_of(stream.rest()) == "no JSON"
+    assert len(model.heard) == 3
+
+
+@requirement("runtime:16.2:cache", "runtime:16.2:file")
+def test_a_cached_answer_is_given_in_both_modes(
+    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    """runtime.md §19 row 8: a hit emits content; the file outlives the server."""
+    cache = {"enabled": True, "path": str(tmp_path / "answers.json")}
+    file = agent_yaml(
+        scripted.url, {"root": {"model": model.name, "cache": cache}}, top={"version": "12"}
+    )
+    model.script(say("first"), say("second"))
+    client = serve(file).client()
+    assert client.chat("hello").content == "first"
+    with client.stream("hello") as stream:
+        assert text_of(stream.rest()) == "first"
+    assert client.chat("other").content == "second"
+    assert len(model.heard) == 2
+    assert len(json.loads((tmp_path / "answers.json").read_text())) == 2

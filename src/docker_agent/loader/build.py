@@ -19,6 +19,7 @@ from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.port import Hook, HookEvent, Hooks
 from docker_agent.hooks.table import BUILTINS
+from docker_agent.loader.answer_file import caching
 from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
 from docker_agent.loader.models import Models, with_choices
@@ -126,11 +127,12 @@ class _Builder:
     async def _agent(self, agent: declared.Agent, stack: AsyncExitStack) -> Agent:
         opened = [await self._toolset(agent, index, stack) for index in range(len(agent.toolsets))]
         model = await self._models.of_agent(agent, stack)
+        instruction = self._text(agent, "instruction")
         return Agent(
             name=agent.name,
             model=model,
             description=self._text(agent, "description"),
-            instruction=self._text(agent, "instruction"),
+            instruction=instruction,
             toolbox=Toolbox(with_search([toolset for toolset in opened if toolset is not None])),
             models={
                 entry.model: await self._models.beside(entry.model, stack)
@@ -147,6 +149,12 @@ class _Builder:
             ),
             format=_format(agent.structured_output),
             compaction=await self._compaction(agent, model, stack),
+            caching=caching(
+                agent,
+                (str(self._file.source.plain()), instruction),
+                self._source.directory or self._overrides.working_dir,
+                trusted=self._tools.trusted,
+            ),
             safety=strictest(agent.safety, self._file.runtime.safety)
             if agent.safety or self._file.runtime.safety
             else None,

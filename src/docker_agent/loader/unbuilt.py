@@ -63,7 +63,6 @@ def _wishes(agent: Agent) -> list[str]:
     wishes = {
         "hooks": agent.hooks is not None,
         "skills": bool(agent.merged_skills.sources or agent.merged_skills.inline),
-        "cache": agent.cache is not None and agent.cache.enabled,
         "code_mode_tools": agent.code_mode_tools,
     }
     return [key for key, wished in wishes.items() if wished]

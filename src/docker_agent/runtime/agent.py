@@ -11,6 +11,7 @@ from docker_agent.hooks.port import NO_HOOKS, Hooks
 from docker_agent.messages import Format
 from docker_agent.models.port import Model
 from docker_agent.permissions import NO_RULES, Rules, SafetyMode
+from docker_agent.runtime.answers import Caching
 from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import NO_TOOLBOX, Toolbox
 
@@ -41,7 +42,7 @@ NO_LIMITS = Limits()
 class Agent:
     """One agent, ready to run. `instruction` is expanded; names in `sub_agents`, `handoffs`,
     `force_handoff` are the team's. `models` are those that its tools may name for the next call.
-    Without `compaction` no history is ever summarized."""
+    Without `compaction` no history is ever summarized, without `caching` no answer given twice."""
 
     name: str
     model: Model
@@ -53,6 +54,7 @@ class Agent:
     limits: Limits = NO_LIMITS
     format: Format | None = None
     compaction: Compaction | None = None
+    caching: Caching | None = None
     safety: SafetyMode | None = None
     sub_agents: tuple[str, ...] = ()
     handoffs: tuple[str, ...] = ()

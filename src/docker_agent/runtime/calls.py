@@ -75,6 +75,7 @@ async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> ToolResult
         result = ToolResult(f"Error calling tool: {problem}", is_error=True)
     else:
         limit = None if spec.keeps_time or spec.category == RUNTIME_CATEGORY else CALL_TIMEOUT
+        strand.ledger.changed |= not (spec.read_only or spec.harmless)
         result = await _call(strand, owner, call, arguments, limit)
     await strand.tell(ToolFinished(call, result))
     return result

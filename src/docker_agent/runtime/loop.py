@@ -23,6 +23,7 @@ from docker_agent.runtime.agent import Team
 from docker_agent.runtime.calls import run_batch
 from docker_agent.runtime.delegation import PROCEED, Delegation
 from docker_agent.runtime.request import Outcome, RunRequest
+from docker_agent.runtime.shaped import settle_shape
 from docker_agent.runtime.strand import BLANK_LINE, Ledger, RunFailed, Strand
 from docker_agent.runtime.toolbox import NOTHING, Gathered
 from docker_agent.runtime.turn import ask_once, say
@@ -46,7 +47,7 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
     timeout = asyncio.timeout_at(request.deadline)
     try:
         async with timeout:
-            await advance(strand)
+            await _answer(strand)
             if not _pending(strand, request) and not any(text.strip() for text in strand.texts):
                 await say(strand, NO_ANSWER)
     except RunFailed as exc:
@@ -61,6 +62,25 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
         if ledger.tasks:
             await _end_tasks(ledger)
     return _outcome(strand, failure)
+
+
+async def _answer(strand: Strand) -> None:
+    """The whole answer of a run, from the agent's cache when it was given before."""
+    caching, request = strand.agent.caching, strand.ledger.request
+    if caching is None or request.tools_off:
+        await advance(strand)
+        return
+    agent, state = strand.agent.name, strand.draft.entries()
+    key = caching.key(request, agent, strand.messages)
+    kept = await caching.answers.get(key)
+    if kept is not None:
+        await say(strand, kept)
+        return
+    await advance(strand)
+    text = BLANK_LINE.join(strand.texts)
+    whole = strand.finish == "stop" and strand.agent.name == agent
+    if whole and text.strip() and not strand.ledger.changed and strand.draft.entries() == state:
+        await caching.answers.put(key, text)
 
 
 async def advance(strand: Strand) -> None:
@@ -87,6 +107,7 @@ async def advance(strand: Strand) -> None:
             await _switch(strand, target, forced=forced)
             delegation = _delegation(strand)
         elif not calls:
+            await settle_shape(strand, tools)
             return
 
 

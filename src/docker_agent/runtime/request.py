@@ -48,7 +48,8 @@ class RunRequest(msgspec.Struct, frozen=True):
     or the tool messages a paused turn waits for. `caller` is the name behind the key and the
     request's user, `headers` those the agent file names. `deadline` is in the event loop's time.
     `tools_off` gives
-    no agent any tool. `keep` asks for digests, because the conversation will be stored.
+    no agent any tool. `keep` asks for digests, because the conversation will be stored. `whole`
+    says that the client hears nothing before the outcome, so the last answer may still be mended.
     """
 
     id: str
@@ -65,6 +66,7 @@ class RunRequest(msgspec.Struct, frozen=True):
     deadline: float | None = None
     max_turns: int = MAX_TURNS
     keep: bool = False
+    whole: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -33,7 +33,8 @@ class RunFailed(Exception):
 
 @dataclass(slots=True)
 class Ledger:
-    """What all strands of one run share and add to."""
+    """What all strands of one run share and add to. `acted` says that a tool has run, `changed` one
+    that does more than look."""
 
     team: Team
     request: RunRequest
@@ -42,6 +43,7 @@ class Ledger:
     turns: int = 0
     children: int = 0
     acted: bool = False
+    changed: bool = False
     tasks: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
 
     def remaining(self) -> float:

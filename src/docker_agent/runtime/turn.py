@@ -10,7 +10,15 @@ import msgspec
 from docker_agent.errors import Failure, ModelError
 from docker_agent.events import Delta, ModelReplied, TextDelta
 from docker_agent.hooks.port import HookEvent, HookInput
-from docker_agent.messages import AUTO, NO_SAMPLING, AssistantMessage, Finish, Message
+from docker_agent.messages import (
+    AUTO,
+    NO_SAMPLING,
+    AssistantMessage,
+    Finish,
+    Format,
+    Message,
+    ToolChoice,
+)
 from docker_agent.models.port import Ask, Model, ModelCard, Reply
 from docker_agent.runtime import compaction, prompt
 from docker_agent.runtime.strand import BLANK_LINE, RunFailed, Strand
@@ -69,6 +77,33 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
     return msgspec.structs.replace(reply, message=message)
 
 
+async def ask_quietly(strand: Strand, tools: Gathered, *more: Message) -> Reply:
+    """One more call, with `more` behind the conversation, which nobody hears and which is not kept;
+    its usage counts. Raises `ModelError`."""
+    model = strand.agent.model
+    told = _messages(strand, model.card, tools, (strand.session_context or "",))
+    ask = msgspec.structs.replace(
+        _build_ask(strand, tools, (*told, *more)), choice=ToolChoice("none") if tools.list else AUTO
+    )
+    strand.ledger.turns += 1
+    reply = await model.reply(ask, _unheard)
+    strand.ledger.usage += reply.usage
+    await strand.tell(ModelReplied(reply.model, reply.usage))
+    return reply
+
+
+def wanted_format(strand: Strand) -> Format | None:
+    """The shape that answers of this strand's agent must have: the agent's own, else what the
+    client asked of the entry agent."""
+    if strand.agent.format is not None or not strand.is_entry:
+        return strand.agent.format
+    return strand.ledger.request.overrides.format
+
+
+async def _unheard(deltas: tuple[Delta, ...]) -> None:
+    """Nobody listens."""
+
+
 async def _asked(
     strand: Strand, model: Model, ask: Ask, messages: Callable[[], tuple[Message, ...]]
 ) -> tuple[Ask, Reply]:
@@ -104,7 +139,7 @@ def _messages(
 
 
 def _build_ask(strand: Strand, tools: Gathered, messages: tuple[Message, ...]) -> Ask:
-    request, agent = strand.ledger.request, strand.agent
+    request = strand.ledger.request
     overrides = request.overrides if strand.is_entry else None
     first = strand.ledger.turns == 0
     return Ask(
@@ -112,7 +147,7 @@ def _build_ask(strand: Strand, tools: Gathered, messages: tuple[Message, ...]) -
         tools=tools.list,
         choice=overrides.choice if overrides and first else AUTO,
         sampling=overrides.sampling if overrides else NO_SAMPLING,
-        format=agent.format or (overrides.format if overrides else None),
+        format=wanted_format(strand),
         deadline=request.deadline,
         session=request.conversation_id or request.id,
     )

@@ -98,6 +98,7 @@ def _run_request(
         headers=_passed_on(exchange, headers) if headers else {},
         deadline=asyncio.get_running_loop().time() + settings.request_timeout,
         max_turns=settings.max_turns,
+        whole=not request.stream,
     )
 
 
