@@ -23,6 +23,7 @@ from docker_agent.models import table as models
 from docker_agent.models.endpoints import ENDPOINTS
 from docker_agent.server.errors import ROWS
 from docker_agent.server.openapi import document
+from docker_agent.server.routes.metrics import ROWS as METRICS
 from docker_agent.tools import table as tools
 from docker_agent.tools.port import Around, Draft
 
@@ -191,6 +192,12 @@ def hooks() -> str:
     return table(("hook", "runs at"), rows)
 
 
+def metrics() -> str:
+    """The metrics of /metrics."""
+    rows = ((f"`{row.name}`", row.kind, ", ".join(row.labels), row.text) for row in METRICS)
+    return table(("metric", "kind", "labels", "what it counts"), rows)
+
+
 BLOCKS = {
     "flags": flags,
     "commands": commands,
@@ -199,6 +206,7 @@ BLOCKS = {
     "providers": providers,
     "toolsets": toolsets,
     "hooks": hooks,
+    "metrics": metrics,
 }
 
 

@@ -13,8 +13,14 @@ from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
 
 SERVING = frozenset({"starlette", "uvicorn", "uvloop"})
-RARE = frozenset({"aiohttp", "xllamacpp", "quickjs", "mcp", "hcl2", "lark"})
-"""Only a proxy, the embedded model, a script in an agent file, an MCP server or HCL needs these."""
+RARE = frozenset({"aiohttp", "xllamacpp", "quickjs", "mcp", "hcl2", "lark"}) | {
+    "prometheus_client",
+    "redis",
+    "opentelemetry",
+    "brotli",
+}
+"""Only a proxy, the embedded model, a script in an agent file, an MCP server, HCL, a scrape, a
+store, a trace or a packed body needs these."""
 
 _SPY = """
 import sys

@@ -365,6 +365,9 @@ class FakeStore:
     def lease(self, key: Key) -> AbstractAsyncContextManager[Lease]:
         return self._lease(key)
 
+    async def count(self) -> int:
+        return len(self._kept)
+
     def steal(self, key: Key) -> None:
         """What another machine does when a lease has run out."""
         self._held[key] = object()

@@ -42,6 +42,7 @@ CHAT_REQUESTS = [
             "chat:2:nosniff": "x-content-type-options: nosniff stands on every answer.",
             "chat:2:x-agent": "x-agent names the agent really used.",
             "chat:2:x-conversation-id": "x-conversation-id stands on replies of a conversation.",
+            "chat:2:metrics": "GET /metrics is Prometheus text behind the key.",
             "chat:2:processing-ms": "openai-processing-ms stands on JSON replies.",
         },
     ),
@@ -50,7 +51,6 @@ CHAT_REQUESTS = [
         "HTTP contract",
         {
             "chat:2:openapi-headers": "The OpenAPI document names every header.",
-            "chat:2:metrics": "GET /metrics is Prometheus text behind the key.",
         },
     ),
     *planned(

@@ -25,6 +25,15 @@ SERVER = [
         },
     ),
     *kept(
+        "chat-server.md §1; chat-server.md §4",
+        {
+            "server:access-log": (
+                "--log-format text|json: a line for each request with request id, caller, agent, "
+                "model, tokens and duration, never a secret; without the flag there is none."
+            ),
+        },
+    ),
+    *kept(
         "chat-server.md §1; clients.md §3.6",
         {
             "server:rate-limit": (

@@ -316,7 +316,7 @@ async def test_the_longest_unused_goes_first_and_the_idle_go_all() -> None:
     assert await use("b")
     clock[0] = 18.0
     assert await use("b")
-    assert len(store) == 1
+    assert await store.count() == 1
 
 
 @requirement("chat:7:branch")

@@ -13,6 +13,7 @@ import msgspec
 from docker_agent.config.durations import parse_duration
 from docker_agent.env.directories import Directories
 from docker_agent.errors import ConfigError
+from docker_agent.log import LogFormat
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,6 +23,7 @@ class Globals(msgspec.Struct):
 
     debug: bool = False
     log_file: str | None = None
+    log_format: LogFormat | None = None
     cache_dir_flag: str | None = None
     config_dir_flag: str | None = None
     data_dir_flag: str | None = None
@@ -42,7 +44,14 @@ class Globals(msgspec.Struct):
         return self.directories.cache
 
 
-_GLOBAL_FLAGS = ("debug", "log_file", "cache_dir_flag", "config_dir_flag", "data_dir_flag")
+_GLOBAL_FLAGS = (
+    "debug",
+    "log_file",
+    "log_format",
+    "cache_dir_flag",
+    "config_dir_flag",
+    "data_dir_flag",
+)
 
 
 def global_flags(command: Command) -> Command:
@@ -64,6 +73,13 @@ def global_flags(command: Command) -> Command:
             expose_value=False,
             callback=_remember,
             help="Log to this file instead of stderr.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            expose_value=False,
+            callback=_remember,
+            help="Log a line for each request too, as text or as JSON.",
         ),
         click.option(
             "--cache-dir",

@@ -73,7 +73,11 @@ class Flags(msgspec.Struct, frozen=True):
 
 def serve(options: Globals, agent_file: str, flags: Flags) -> None:
     """Serve until a signal. Raises `ConfigError` when the start fails."""
-    log.configure(debug=options.debug, file=Path(options.log_file) if options.log_file else None)
+    log.configure(
+        debug=options.debug,
+        file=Path(options.log_file) if options.log_file else None,
+        form=options.log_format,
+    )
     serve_until_stopped(_serving(options, agent_file, flags))
 
 
@@ -81,7 +85,11 @@ def ask(options: Globals, agent_file: str, flags: Flags, messages: Sequence[str]
     """Ask the agent these messages instead of serving it. Raises `ConfigError`."""
     from docker_agent.cli import asking
 
-    log.configure(debug=options.debug, file=Path(options.log_file) if options.log_file else None)
+    log.configure(
+        debug=options.debug,
+        file=Path(options.log_file) if options.log_file else None,
+        form=options.log_format,
+    )
     asyncio.run(asking.ask(_serving(options, agent_file, flags), messages))
 
 

@@ -23,6 +23,7 @@ from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import Source
 from docker_agent.models.road import open_road
 from docker_agent.runtime.agent import Team
+from docker_agent.server.access import log_access
 from docker_agent.server.app import build_app
 from docker_agent.server.conversations.port import Conversations
 from docker_agent.server.conversations.table import STORES
@@ -80,6 +81,7 @@ async def _serve(serving: Serving) -> None:
                 cors=serving.cors,
                 conversations=conversations,
                 running=running,
+                watchers=(log_access,),
             )
             _settle_memory()
             with _reloading(lambda: _reload(serving.keys, teams)):

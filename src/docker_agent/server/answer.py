@@ -11,12 +11,13 @@ from typing import Protocol
 
 import msgspec
 
-from docker_agent.events import Source
+from docker_agent.events import ReasoningDelta, Source, TextDelta
 from docker_agent.messages import ToolCall, Usage
 from docker_agent.runtime.request import Outcome
 from docker_agent.server.activity import Shown, ShownCall
 from docker_agent.server.errors import HttpError
 from docker_agent.server.exchange import Exchange, Headers
+from docker_agent.server.record import Record
 from docker_agent.server.wire import (
     CalledFunction,
     CalledTool,
@@ -65,23 +66,36 @@ class ReplyHead(msgspec.Struct, frozen=True):
 class JsonAnswer:
     """The whole reply as one JSON object."""
 
-    __slots__ = ("_calls", "_exchange", "_head", "_metadata")
+    __slots__ = ("_calls", "_exchange", "_head", "_metadata", "_record", "_silent")
 
     def __init__(
-        self, exchange: Exchange, head: ReplyHead, metadata: Mapping[str, str] | None
+        self,
+        exchange: Exchange,
+        head: ReplyHead,
+        record: Record,
+        metadata: Mapping[str, str] | None,
     ) -> None:
         self._exchange = exchange
         self._head = head
         self._metadata = metadata
         self._calls: list[ToolCall] = []
+        self._record = record
+        self._silent = True
 
     async def open(self) -> None:
         """Nothing leaves before the outcome is known."""
 
     async def emit(self, source: Source, events: tuple[Shown, ...]) -> None:
         """The outcome holds all that is needed, but for calls that are to be seen."""
-        if isinstance(events[0], ShownCall):
-            self._calls.append(events[0].call)
+        first = events[0]
+        if isinstance(first, TextDelta | ReasoningDelta):
+            if self._silent and not source.depth:
+                self._silent = False
+                self._record.heard()
+        elif isinstance(first, ShownCall):
+            self._calls.append(first.call)
+        else:
+            self._record.note(source, events)
 
     async def close(self, outcome: Outcome) -> None:
         body = msgspec.json.encode(completion(self._head, outcome, self._metadata, self._calls))

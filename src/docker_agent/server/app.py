@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,13 +22,16 @@ from docker_agent.server.exchange import NO_CONTENT, Exchange, Services
 from docker_agent.server.keys import Keys
 from docker_agent.server.paths import canonical
 from docker_agent.server.rate import RateLimit
+from docker_agent.server.record import Watcher
 from docker_agent.server.routes.completions import complete
 from docker_agent.server.routes.health import health, ready
 from docker_agent.server.routes.index import index
+from docker_agent.server.routes.metrics import metrics
 from docker_agent.server.routes.models import list_models, retrieve_model
 from docker_agent.server.routes.openapi import openapi
 from docker_agent.server.running import Running
 from docker_agent.server.settings import ServerSettings
+from docker_agent.server.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +39,21 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 _EXCHANGE = "docker_agent.exchange"
 _PREFLIGHT = b"access-control-request-method"
-_KNOWN = "the endpoints here are /v1/chat/completions, /v1/models, /openapi.json, /health, /ready"
 
 
 class Endpoint:
     """What one path does per method; `HEAD` goes wherever `GET` does."""
 
-    def __init__(self, **methods: Handler) -> None:
+    def __init__(self, path: str, **methods: Handler) -> None:
+        self.path = path
+        self.name = path.replace(":path", "")
         self._methods = methods
         names = [*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]
         self._allow = ", ".join(sorted(names)).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope[_EXCHANGE]
+        exchange.endpoint = self.name
         method = exchange.method
         handler = self._methods.get("GET" if method == "HEAD" else method)
         if handler is not None:
@@ -66,15 +71,17 @@ class Endpoint:
             await exchange.fail(error)
 
 
-ROUTES: Mapping[str, Endpoint] = {
-    "/v1/chat/completions": Endpoint(POST=complete),
-    "/v1/models": Endpoint(GET=list_models),
-    "/v1/models/{id:path}": Endpoint(GET=retrieve_model),
-    "/openapi.json": Endpoint(GET=openapi),
-    "/": Endpoint(GET=index),
-    "/health": Endpoint(GET=health),
-    "/ready": Endpoint(GET=ready),
-}
+ROUTES = (
+    Endpoint("/v1/chat/completions", POST=complete),
+    Endpoint("/v1/models", GET=list_models),
+    Endpoint("/v1/models/{id:path}", GET=retrieve_model),
+    Endpoint("/openapi.json", GET=openapi),
+    Endpoint("/health", GET=health),
+    Endpoint("/ready", GET=ready),
+    Endpoint("/metrics", GET=metrics),
+    Endpoint("/", GET=index),
+)
+_KNOWN = "the endpoints here are " + ", ".join(endpoint.name for endpoint in ROUTES[:-1])
 OPEN_PATHS = frozenset({"/", "/openapi.json", "/health", "/ready"})
 """What needs no key."""
 
@@ -87,12 +94,15 @@ def build_app(
     cors: Cors | None = None,
     conversations: Conversations | None = None,
     running: Running | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> ASGIApp:
     """The server as an ASGI application, to be served or mounted in another one.
 
     `teams` and `conversations` must stay open while the application is used. Without `keys`
-    everybody is let in, without `conversations` none is kept.
+    everybody is let in, without `conversations` none is kept. `watchers` are told of each request
+    when it is over.
     """
+    tally = Tally()
     services = Services(
         teams,
         settings,
@@ -101,8 +111,10 @@ def build_app(
         Places(conversations, PausedTurns(settings.conversation_ttl)),
         running or Running(),
         RateLimit(settings.rate),
+        tally,
+        (tally, *watchers),
     )
-    routes: list[BaseRoute] = [Route(path, endpoint) for path, endpoint in ROUTES.items()]
+    routes: list[BaseRoute] = [Route(endpoint.path, endpoint) for endpoint in ROUTES]
     return App(Router(routes, default=_no_route, redirect_slashes=False), services)
 
 
@@ -127,7 +139,7 @@ class App:
         except RequestError as exc:
             await exchange.fail(exc)
         except ClientLeft:
-            exchange.finished = True
+            exchange.left_early()
         except asyncio.CancelledError:
             # The server is stopping and the client has been told: nothing above us waits for this.
             if not exchange.finished:
@@ -135,6 +147,10 @@ class App:
         except Exception:
             log.exception("request %s failed", exchange.request_id)
             await self._apologize(exchange)
+        finally:
+            ended = exchange.ended()
+            for watcher in self._services.watchers:
+                watcher(ended)
 
     def _admit(self, exchange: Exchange) -> bool:
         """Let a request in, or raise `RequestError`; false for a browser's preflight, which is

@@ -16,10 +16,12 @@ from docker_agent.runtime.agent import Teams
 from docker_agent.server.conversations.place import Places
 from docker_agent.server.cors import Cors
 from docker_agent.server.errors import HttpError, from_request_error
-from docker_agent.server.keys import Keys
+from docker_agent.server.keys import Keys, shown_caller
 from docker_agent.server.rate import RateLimit
+from docker_agent.server.record import Ended, Record, Watcher
 from docker_agent.server.running import Running
 from docker_agent.server.settings import ServerSettings
+from docker_agent.server.tally import OTHER, Tally
 
 ABORT = "docker_agent.abort"
 """Where the server's protocol leaves `transport.abort` in the scope's state."""
@@ -32,6 +34,11 @@ NO_CONTENT = 204
 
 _MAX_REQUEST_ID = 128
 
+LEFT = 499
+"""The status of a request whose client left before there was one, in log and metrics."""
+
+CLIENT_LEFT = ("client", "client_left")
+
 
 class Services(msgspec.Struct, frozen=True):
     """What all requests of one application share."""
@@ -43,6 +50,8 @@ class Services(msgspec.Struct, frozen=True):
     places: Places
     running: Running
     rate: RateLimit
+    tally: Tally
+    watchers: tuple[Watcher, ...]
 
 
 class Exchange:
@@ -57,14 +66,18 @@ class Exchange:
         "_send",
         "caller",
         "cors",
+        "endpoint",
+        "error",
         "finished",
         "head_sent",
         "headers",
+        "record",
         "request_id",
         "scope",
         "services",
         "settings",
         "started",
+        "status",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, services: Services) -> None:
@@ -80,6 +93,10 @@ class Exchange:
         self.started = time.monotonic()
         self.finished = False
         self.head_sent = False
+        self.endpoint = OTHER
+        self.status = LEFT
+        self.error: tuple[str, str] | None = None
+        self.record: Record | None = None
 
     @property
     def method(self) -> str:
@@ -102,6 +119,7 @@ class Exchange:
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head, with the headers that every answer has."""
         self.head_sent = True
+        self.status = status
         own: list[tuple[bytes, bytes]] = [
             (b"x-request-id", self.request_id.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -136,7 +154,33 @@ class Exchange:
     async def fail(self, error: RequestError | HttpError) -> None:
         """Send an error as the whole answer."""
         found = error if isinstance(error, HttpError) else from_request_error(error)
+        self.failed(found)
         await self.respond(found.status, found.encoded(), (_JSON, *found.headers))
+
+    def failed(self, error: HttpError) -> None:
+        """Remember what went wrong, for those who count and log."""
+        self.error = (error.body.error.type, error.body.error.code or "")
+
+    def left_early(self) -> None:
+        """The client has gone before its answer was complete."""
+        self.finished = True
+        self.error = CLIENT_LEFT
+
+    def ended(self) -> Ended:
+        """The request as it went."""
+        return Ended(
+            request_id=self.request_id,
+            caller=shown_caller(self.caller),
+            method=self.method,
+            path=self.scope["path"],
+            endpoint=self.endpoint,
+            status=self.status,
+            error=self.error,
+            started=self.started,
+            seconds=time.monotonic() - self.started,
+            headers=self.headers,
+            run=self.record,
+        )
 
     def abort(self) -> None:
         """Drop the connection at once, with whatever the client has not taken."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from docker_agent.errors import ConfigError, RequestError
 
 FLAG = "--api-keys-file"
+UNNAMED = "key:"
+"""Begins the name of a caller whose key has none; no name of the file holds a colon."""
 
 
 class Keys:
@@ -43,7 +45,7 @@ class Keys:
         found = ""
         for known, name in (*self._given.items(), *self._named.items()):
             if hmac.compare_digest(known, digest):
-                found = name or known.hex()[:16]
+                found = name or f"{UNNAMED}{known.hex()[:16]}"
         if not found:
             raise RequestError(
                 "invalid_api_key",
@@ -78,6 +80,11 @@ class Keys:
             yield _digest(key.encode()), name
         if not names:
             raise ConfigError(f"{FLAG} {self._file}: it holds no key")
+
+
+def shown_caller(caller: str) -> str:
+    """A caller's name for people; nothing is told of a key without a name."""
+    return caller.partition(":")[0]
 
 
 def _presented(headers: Mapping[bytes, bytes]) -> bytes:

@@ -91,6 +91,7 @@ def _paths(named: dict[str, dict[str, Any]]) -> dict[str, JSON]:
     listed = {"application/json": named["ModelList"]}
     status = {"application/json": named["Status"]}
     whole = {"application/json": {"type": "object"}}
+    counts = {"text/plain": {"type": "string"}, "application/openmetrics-text": {"type": "string"}}
     page = {"text/html": {"type": "string"}, "application/json": {"type": "object"}}
     return {
         "/v1/models": {
@@ -99,6 +100,11 @@ def _paths(named: dict[str, dict[str, Any]]) -> dict[str, JSON]:
         "/v1/models/{id}": {"get": one},
         "/v1/chat/completions": {"post": completion},
         "/openapi.json": {"get": _operation("This document", whole, named, ())},
+        "/metrics": {
+            "get": _operation(
+                "Counts since the start, for Prometheus", counts, named, (401, 403), secured=True
+            )
+        },
         "/": {"get": _operation("A page to chat with an agent", page, named, (403,))},
         "/health": {"get": _operation("The process is up", status, named, (403,))},
         "/ready": {"get": _operation("The agents can work", status, named, (403, 503))},

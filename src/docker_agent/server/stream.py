@@ -14,6 +14,7 @@ from docker_agent.server.activity import Shown, ShownCall, StatusLine
 from docker_agent.server.answer import ReplyHead, wire_usage
 from docker_agent.server.errors import HttpError
 from docker_agent.server.exchange import Exchange, Headers
+from docker_agent.server.record import Record
 from docker_agent.server.wire import CalledFunction, CalledPiece, StatusData, StatusEvent
 
 LAST_WRITE_TIMEOUT = 1.0
@@ -47,13 +48,17 @@ class ChunkStream:
         "_lock",
         "_loop",
         "_reasoning",
+        "_record",
+        "_silent",
         "_start",
         "_task",
         "_timer",
         "_usage",
     )
 
-    def __init__(self, exchange: Exchange, head: ReplyHead, *, include_usage: bool) -> None:
+    def __init__(
+        self, exchange: Exchange, head: ReplyHead, record: Record, *, include_usage: bool
+    ) -> None:
         self._exchange = exchange
         self._head = head
         self._usage = include_usage
@@ -74,6 +79,8 @@ class ChunkStream:
         self._keep_alive = exchange.settings.keep_alive
         self._last_write = 0.0
         self._calls = 0
+        self._record = record
+        self._silent = True
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -87,6 +94,8 @@ class ChunkStream:
     async def emit(self, source: Source, events: tuple[Shown, ...]) -> None:
         """An `Emit`: the answer's text and the model's thinking go out, the rest stays here."""
         if source.depth:
+            if not isinstance(events[0], TextDelta | ReasoningDelta):
+                self._record.note(source, events)
             return
         pieces: list[bytes] = []
         for event in events:
@@ -99,7 +108,12 @@ class ChunkStream:
             elif isinstance(event, ShownCall):
                 self._calls += 1
                 pieces.append(self._called((event.call,), event.index))
+            else:
+                self._record.note(source, (event,))
         if pieces:
+            if self._silent:
+                self._silent = False
+                self._record.heard()
             await self._write(b"".join(pieces))
 
     async def close(self, outcome: Outcome) -> None:
@@ -117,6 +131,7 @@ class ChunkStream:
     async def fail(self, error: HttpError) -> None:
         """Send an error event and `[DONE]`; a client that no longer reads is cut off."""
         self._stop_timer()
+        self._exchange.failed(error)
         try:
             async with asyncio.timeout(LAST_WRITE_TIMEOUT):
                 await self._write(b"data: " + error.encoded() + b"\n\n" + _DONE, more=False)

@@ -25,7 +25,7 @@ class MemoryConversations:
         self._kept: OrderedDict[Key, tuple[Conversation, float]] = OrderedDict()
         self._held: set[Key] = set()
 
-    def __len__(self) -> int:
+    async def count(self) -> int:
         """How many conversations are kept now."""
         self._forget_idle()
         return len(self._kept)

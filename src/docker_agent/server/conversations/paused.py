@@ -51,6 +51,11 @@ class PausedTurns:
         self._key = secrets.token_bytes(32)
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Turns held now."""
+        self._forget_old()
+        return len({held.ids for held in self._held.values()})
+
     def hold(self, caller: str, agent: str, outcome: Outcome) -> Outcome:
         """The outcome with sealed call ids, its conversation held under them."""
         renamed = {call.id: self._sealed() for call in outcome.pending}

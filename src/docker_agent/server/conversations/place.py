@@ -77,6 +77,15 @@ class Places:
         self._conversations = conversations
         self._paused = paused
 
+    @property
+    def paused(self) -> int:
+        """Turns held outside of a conversation."""
+        return len(self._paused)
+
+    async def kept(self) -> int:
+        """Conversations kept now."""
+        return 0 if self._conversations is None else await self._conversations.count()
+
     def find(
         self, owner: str, agent: str, id: str | None, messages: tuple[Message, ...]
     ) -> AbstractAsyncContextManager[Place]:

@@ -41,3 +41,7 @@ class Conversations(Protocol):
         """Take the conversation of `key`. Raises `RequestError` of kind `conversation_busy` at
         once while another holds it."""
         ...
+
+    async def count(self) -> int:
+        """How many are kept now; -1 when the store cannot tell."""
+        ...

@@ -96,6 +96,13 @@ class SqliteConversations:
         finally:
             self._held.discard(key)
 
+    async def count(self) -> int:
+        """How many conversations are kept now."""
+        query = "SELECT count(*) FROM conversations WHERE used > ?"
+        async with self._database.execute(query, (self._now() - self._ttl,)) as cursor:
+            row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
     async def _get(self, key: Key) -> Conversation | None:
         query = f"SELECT turns FROM conversations {_WHERE} AND used > ?"
         values = (key.caller, key.agent, key.id, self._now() - self._ttl)

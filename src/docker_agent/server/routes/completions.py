@@ -22,6 +22,7 @@ from docker_agent.server.conversations.ids import conversation_id, is_side_reque
 from docker_agent.server.conversations.place import Place
 from docker_agent.server.errors import from_failure, from_request_error
 from docker_agent.server.exchange import Exchange, Headers
+from docker_agent.server.record import Record
 from docker_agent.server.settings import ServerSettings
 from docker_agent.server.stream import ChunkStream
 from docker_agent.server.translate import client_tools_of, messages_of, overrides_of
@@ -139,10 +140,14 @@ def _answer(
         model=request.model or agent.name,
         headers=headers,
     )
-    if not request.stream:
-        return JsonAnswer(exchange, head, request.metadata)
+    streams = bool(request.stream)
+    record = exchange.record = Record(agent.name, stream=streams, conversation=conversation)
+    if not streams:
+        return JsonAnswer(exchange, head, record, request.metadata)
     options = request.stream_options
-    return ChunkStream(exchange, head, include_usage=bool(options and options.include_usage))
+    return ChunkStream(
+        exchange, head, record, include_usage=bool(options and options.include_usage)
+    )
 
 
 async def _answered_run(
@@ -217,7 +222,7 @@ async def _watched(
         if not gone or work is None:
             raise
         work.uncancel()
-        exchange.finished = True
+        exchange.left_early()
         log.info("request %s: the client left", exchange.request_id)
         return None
     finally:

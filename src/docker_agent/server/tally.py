@@ -1,0 +1,95 @@
+"""Counts since the start, as plain numbers: adding to them costs a dict entry, nothing more.
+
+`routes/metrics.py` writes them in Prometheus's words when somebody asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from docker_agent.server.record import Ended, Record
+
+FIRST_TOKEN_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+DURATION_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds: upper bounds of the buckets."""
+
+MAX_SERIES = 2_000
+"""Label sets kept for one metric. A provider chooses what its models call themselves."""
+
+OTHER = "other"
+"""The endpoint of a path that is none of ours, and the labels of what came too late."""
+
+
+class Histogram:
+    """How many values fell below each bound, and their sum."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulated(self) -> Iterator[tuple[str, int]]:
+        """Bounds as text with the number of values up to each; the last one is `+Inf`."""
+        count = 0
+        for bound, here in zip((*self.bounds, None), self.counts, strict=True):
+            count += here
+            yield "+Inf" if bound is None else repr(bound), count
+
+
+class Tally:
+    """Adds up requests when they end."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, ...]] = Counter()
+        """By endpoint, method, status and caller."""
+        self.errors: Counter[tuple[str, ...]] = Counter()
+        """By type and code."""
+        self.tokens: Counter[tuple[str, ...]] = Counter()
+        """By agent, model and kind."""
+        self.tool_calls: Counter[tuple[str, ...]] = Counter()
+        """By agent, tool and result."""
+        self.first_tokens = defaultdict[tuple[str, ...], Histogram](
+            lambda: Histogram(FIRST_TOKEN_BOUNDS)
+        )
+        self.durations = defaultdict[tuple[str, ...], Histogram](lambda: Histogram(DURATION_BOUNDS))
+        """Both by agent."""
+
+    def __call__(self, ended: Ended) -> None:
+        """A `Watcher`."""
+        self.add(self.requests, (ended.endpoint, ended.method, str(ended.status), ended.caller))
+        if ended.error is not None:
+            self.add(self.errors, ended.error)
+        if ended.run is not None:
+            self._run(ended, ended.run)
+
+    @staticmethod
+    def add(counter: Counter[tuple[str, ...]], labels: tuple[str, ...], count: int = 1) -> None:
+        """Add to one series; what is one too many goes into a series of its own."""
+        if labels not in counter and len(counter) >= MAX_SERIES:
+            labels = (OTHER,) * len(labels)
+        counter[labels] += count
+
+    def _run(self, ended: Ended, record: Record) -> None:
+        self.durations[record.agent,].add(ended.seconds)
+        if record.first_token is not None:
+            self.first_tokens[record.agent,].add(record.first_token - ended.started)
+        for call in record.model_calls:
+            who, usage = (call.source.agent, call.model), call.usage
+            self.add(self.tokens, (*who, "prompt"), usage.prompt)
+            self.add(self.tokens, (*who, "completion"), usage.completion)
+            if usage.cached:
+                self.add(self.tokens, (*who, "cached"), usage.cached)
+            if usage.reasoning:
+                self.add(self.tokens, (*who, "reasoning"), usage.reasoning)
+        for use in record.tools:
+            result = "error" if use.failed else "ok"
+            self.add(self.tool_calls, (use.source.agent, use.tool, result))
