@@ -97,6 +97,7 @@ class Server:
         if isinstance(agent, str) and "\n" in agent:
             self.agent_file = Path(tempfile.mkstemp(dir=home, prefix="agent-", suffix=".yaml")[1])
             self.agent_file.write_text(agent)
+            agent = self.agent_file
         else:
             self.agent_file = Path(agent)
         listen = () if {"-l", "--listen"} & set(flags) else ("--listen", "127.0.0.1:0")
@@ -104,7 +105,7 @@ class Server:
             *COMMAND,
             "serve",
             "chat",
-            str(self.agent_file),
+            str(agent),
             *listen,
             *flags,
         )

@@ -25,6 +25,7 @@ from tests.promises.models_road import MODELS
 from tests.promises.native import NATIVE
 from tests.promises.promise import Promise
 from tests.promises.providers import PROVIDERS
+from tests.promises.refs import REFS
 from tests.promises.runs import RUNS
 from tests.promises.runtime import RUNTIME
 from tests.promises.seed import SEED
@@ -44,6 +45,7 @@ PROMISES: tuple[Promise, ...] = (
     *RUNTIME,
     *RUNS,
     *LOADING,
+    *REFS,
     *KEEPING,
     *MODELS,
     *TOOLS,

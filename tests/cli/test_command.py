@@ -56,7 +56,7 @@ def test_the_banner_names_an_address_that_can_be_reached(
     [
         (["serve", "chat", "missing.yaml"], 1, "missing.yaml"),
         (["serve", "chat", "."], 1, "is a directory"),
-        (["serve", "chat", "nothing/here"], 1, "not a file"),
+        (["serve", "chat", "127.0.0.1:1/nothing/here"], 1, "no file of this name here"),
         (["serve", "chat", "good.yaml", "--agent", "x"], 1, "agent 'x' not found; there are: root"),
         (["serve", "chat", "good.yaml", "--bogus"], 2, "--bogus"),
         (["serve", "chat", "good.yaml", "--listen", "here"], 2, "host:port"),
@@ -71,7 +71,11 @@ def test_the_banner_names_an_address_that_can_be_reached(
         (["serve", "chat", "good.yaml", "--log-file", "no/such/dir/log"], 1, "--log-file"),
         (["serve", "chat", "broken.yaml"], 1, "broken.yaml:2"),
         (["serve", "chat", "empty.yaml"], 1, "no agents"),
-        (["serve", "chat", "keys.yaml"], 1, "GROQ_API_KEY\n  MISTRAL_API_KEY"),
+        (
+            ["serve", "chat", "keys.yaml"],
+            1,
+            "  GROQ_API_KEY     for agent root (groq/y)\n  MISTRAL_API_KEY  for",
+        ),
         (["serve"], 2, "chat"),
         (["bogus"], 2, "bogus"),
         (["models", "pull", "gpt-9"], 1, "smollm2"),

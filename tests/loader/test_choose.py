@@ -95,7 +95,7 @@ async def test_a_default_model_comes_before_the_keys(
 async def test_a_default_model_needs_its_key_too(tmp_path: Path) -> None:
     """agent-file.md §6.4: the preflight names what is missing."""
     text = await complaint(tmp_path, models(root="auto"), {"DOCKER_AGENT_DEFAULT_MODEL": "groq/x"})
-    assert "\n  GROQ_API_KEY\n" in text
+    assert "\n  GROQ_API_KEY  for agent root (auto)\n" in text
     unknown = {"DOCKER_AGENT_DEFAULT_MODEL": "nobody/x"}
     text = await complaint(tmp_path, models(root="auto"), unknown)
     assert "unknown provider type 'nobody'" in text

@@ -38,8 +38,13 @@ async def test_all_missing_variables_are_told_at_once(tmp_path: Path) -> None:
     }
     text = await complaint(tmp_path, file, {"OPENAI_API_KEY": "", "HOST": "h"})
     assert text.startswith("these environment variables are needed and not set:\n")
-    listed = [line.strip() for line in text.split("\n") if line.startswith("  ")]
-    assert listed == ["GROQ_API_KEY", "MINE", "NAME", "OPENAI_API_KEY"]
+    listed = [line.split(maxsplit=1) for line in text.split("\n") if line.startswith("  ")]
+    assert listed == [
+        ["GROQ_API_KEY", "for agent root (groq/x), agent a (groq/y)"],
+        ["MINE", "for agent b (custom)"],
+        ["NAME", "for agent b (custom)"],
+        ["OPENAI_API_KEY", "for agent a (openai/z)"],
+    ]
     for word in ("export NAME=", "--env-from-file", "pass", "local/smollm2"):
         assert word in text
 
@@ -331,8 +336,9 @@ async def test_a_changed_file_takes_over_and_a_bad_one_does_not(
 @pytest.mark.parametrize(
     ("reference", "text"),
     [
-        ("nothing", "nothing is not a file, and agents from registries are not supported yet"),
-        ("https://a.test/agent", "agent files from URLs are not supported yet"),
+        ("Nothing", "Nothing is not a file here, and 'Nothing' is not a valid reference"),
+        ("http://a.test/agent", "agent files are fetched over https only"),
+        ("a\0b.yaml", "must not hold a NUL character"),
         ("DIR", "DIR is a directory; name an agent file in it"),
         ("missing.yaml", "reading config file missing.yaml: No such file or directory"),
     ],
@@ -357,7 +363,7 @@ def test_a_file_is_read_once_up_to_its_limit(tmp_path: Path) -> None:
         file.truncate(10 * 1024 * 1024 + 1)
     with pytest.raises(ConfigError, match="is larger than"):
         source.read()
-    assert find_source("-") == Source("-", None, None)
+    assert find_source("-") == Source("-")
 
 
 @requirement("runtime:16.2:file")

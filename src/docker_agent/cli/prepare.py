@@ -14,6 +14,7 @@ from docker_agent import log
 from docker_agent.cli.flags import Globals
 from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
+from docker_agent.config.aliases import references
 from docker_agent.config.user_file import UserFile, read_user_file
 from docker_agent.env.chain import Secrets, standard_chain
 from docker_agent.env.directories import Directories, installation_id
@@ -99,10 +100,10 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
     if flags.fake and flags.record:
         raise ConfigError("--fake and --record: a replay cannot be recorded", usage=True)
     working_dir = _enter(flags.working_dir)
-    source = find_source(agent_file)
     directories = options.directories
-    secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
     user = read_user_file(directories.config)
+    source = find_source(agent_file, references(user.aliases))
+    secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
     keys = Keys(
         _given_keys(flags, secrets),
         Path(flags.api_keys_file).absolute() if flags.api_keys_file else None,

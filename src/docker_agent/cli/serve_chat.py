@@ -22,7 +22,7 @@ DEFAULT_LOOP = "uvloop"
 
 
 @click.command()
-@click.argument("agent_file", metavar="AGENT-FILE")
+@click.argument("agent_file", metavar="AGENT")
 @click.option("-a", "--agent", metavar="NAME", help="Expose only this agent.")
 @click.option(
     "-l",
@@ -207,11 +207,15 @@ DEFAULT_LOOP = "uvloop"
 @global_flags
 @click.pass_obj
 def chat(options: Globals, agent_file: str, **flags: object) -> None:
-    """Answer chats with the agents of AGENT-FILE, as an OpenAI-compatible API.
+    """Answer chats with the agents of AGENT, as an OpenAI-compatible API.
+
+    AGENT is a file, - for stdin, a web address, a reference to a registry, one of your aliases, or
+    one of the agents that come along: default, coder.
 
     \b
     docker-agent serve chat agent.yaml
     docker-agent serve chat team.yaml --agent reviewer --listen 127.0.0.1:9090
+    docker-agent serve chat agentcatalog/pirate
     docker-agent serve chat agent.yaml --api-key-env CHAT_BEARER_TOKEN
 
     Each agent of the file is a model; point any OpenAI client at http://127.0.0.1:8083/v1.

@@ -20,6 +20,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.loader.build import open_team
 from docker_agent.loader.generations import Generations, open_generations
 from docker_agent.loader.overrides import Overrides
+from docker_agent.loader.reading import Seen
 from docker_agent.loader.source import Source
 from docker_agent.models.road import open_road
 from docker_agent.runtime.agent import Team
@@ -62,10 +63,11 @@ def serve_until_stopped(serving: Serving) -> None:
 
 
 async def _serve(serving: Serving) -> None:
+    seen = Seen()
     async with open_road(serving.fake, serving.record) as http:
 
         def open_now() -> AbstractAsyncContextManager[Team]:
-            return open_team(serving.source, serving.overrides, serving.secrets, http)
+            return open_team(serving.source, serving.overrides, serving.secrets, http, seen)
 
         async with (
             open_generations(open_now) as teams,

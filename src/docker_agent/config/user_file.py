@@ -12,6 +12,7 @@ from typing import cast
 
 import msgspec
 
+from docker_agent.config.aliases import Alias, read_aliases
 from docker_agent.config.convert import convert
 from docker_agent.config.decode import decode
 from docker_agent.config.model import Provider
@@ -30,6 +31,7 @@ class UserFile(msgspec.Struct, frozen=True):
     models_gateway: str = ""
     default_model: str = ""
     providers: Mapping[str, Provider] = {}
+    aliases: Mapping[str, Alias] = {}
 
 
 def read_user_file(directory: Path) -> UserFile:
@@ -51,6 +53,7 @@ def read_user_file(directory: Path) -> UserFile:
         models_gateway=_text(raw.get("models_gateway")),
         default_model=_default_model(raw.get("default_model")),
         providers=_providers(raw.get("providers")),
+        aliases=dict(read_aliases(raw.get("aliases"))),
     )
 
 

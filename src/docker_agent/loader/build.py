@@ -4,8 +4,9 @@ here."""
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
@@ -14,7 +15,6 @@ import msgspec
 from docker_agent.config import agent_file as declared
 from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import expand_template, needless_template_warning
-from docker_agent.config.parse import inline_instruction_files, parse
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.port import Hook, HookEvent, Hooks
@@ -22,56 +22,91 @@ from docker_agent.hooks.table import BUILTINS
 from docker_agent.loader.answer_file import caching
 from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
+from docker_agent.loader.externals import Part, gather
 from docker_agent.loader.models import Models, with_choices
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
+from docker_agent.loader.preflight import Missing, refuse_missing
+from docker_agent.loader.reading import Seen, read_source
+from docker_agent.loader.refusals import tell_refusals
 from docker_agent.loader.source import Source
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.messages import JSON, Format
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
-from docker_agent.permissions import Rules, parse_rule, strictest
+from docker_agent.permissions import Rules, SafetyMode, parse_rule, strictest
+from docker_agent.registry.elsewhere import open_elsewhere
 from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Limits, Team
 from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import Toolbox
 from docker_agent.tools import table as tools
+from docker_agent.tools.background import Background
 from docker_agent.tools.port import Toolset
 
 log = logging.getLogger(__name__)
 
-
-def read_agent_file(source: Source) -> AgentFile:
-    """The file behind a source, parsed and checked. Raises `ConfigError`."""
-    file = parse(source.read(), source.name, source.directory)
-    if not file.agents:
-        raise ConfigError(f"{source.name}: no agents are defined; add at least one under 'agents:'")
-    return inline_instruction_files(file, source.directory)
+FROM_ELSEWHERE: SafetyMode = "restricted"
+"""The mode for files from a registry or URL, unless `--safety` says another (chat-server.md §6)."""
 
 
 @asynccontextmanager
 async def open_team(
-    source: Source, overrides: Overrides, secrets: Secrets, http: Http
+    source: Source,
+    overrides: Overrides,
+    secrets: Secrets,
+    http: Http,
+    seen: Seen | None = None,
 ) -> AsyncGenerator[Team]:
-    """The team of a source, closed with the context. Raises `ConfigError` before anything runs."""
-    file = read_agent_file(source)
-    builder = _Builder(file, source, overrides, secrets, http)
-    builder.check()
+    """The team of a source, closed with the context; `seen` remembers what was read. Raises
+    `ConfigError` before anything runs."""
+    seen = seen or Seen()
+    seen.begin()
+    async with open_elsewhere(overrides.data_dir, os.environ, secrets.get) as elsewhere:
+        file = await read_source(source, elsewhere, seen)
+        parts, listed = await gather(
+            file, source, lambda inner: read_source(inner, elsewhere, seen)
+        )
+    _check_agent_flag(overrides.agent, listed)
+    builders = [_Builder(part, overrides, secrets, http) for part in parts]
+    refuse_missing([builder.check() for builder in builders])
     async with AsyncExitStack() as stack:
-        yield await builder.team(stack)
+        main, *others = builders
+        rules = main.rules()
+        found = await main.agents(stack, None)
+        for builder in others:
+            found += await builder.agents(stack, builder.rules_beside(rules))
+        agents = {agent.name: agent for agent in found}
+        await tell_refusals(agents.values(), rules, overrides.safety, main.background.spawn)
+        yield Team(
+            agents=agents,
+            default=parts[0].name,
+            listed=listed,
+            rules=rules,
+            loaded=int(time.time()),
+            working_dir=str(overrides.working_dir),
+            headers=_headers(parts),
+        )
+
+
+def _headers(parts: Sequence[Part]) -> frozenset[str]:
+    return frozenset[str]().union(*(incoming_headers(part.file) for part in parts))
+
+
+def _check_agent_flag(agent: str | None, listed: Sequence[str]) -> None:
+    if agent is not None and agent not in listed:
+        raise ConfigError(f"agent '{agent}' not found; there are: {', '.join(listed)}")
 
 
 class _Builder:
     """One loading of one file."""
 
-    def __init__(
-        self, file: AgentFile, source: Source, overrides: Overrides, secrets: Secrets, http: Http
-    ) -> None:
+    def __init__(self, part: Part, overrides: Overrides, secrets: Secrets, http: Http) -> None:
+        file, source = part.file, part.source
         self._file = with_choices(file, secrets, overrides)
-        self._source = source
         self._overrides = overrides
         self._secrets = secrets
         self._models = Models(self._file, overrides, secrets, http)
-        trusted = source.local or overrides.safety_explicit
+        self._trusted = trusted = source.local or overrides.safety_explicit
         self._tools = tools.Opening(
             overrides.working_dir,
             secrets,
@@ -83,48 +118,52 @@ class _Builder:
             cache_dir=overrides.cache_dir,
         )
 
-    def check(self) -> None:
-        """What must hold before anything is opened. Raises `ConfigError`."""
+    def check(self) -> Missing:
+        """The variables that its models need and nobody has. Raises `ConfigError` for anything
+        else that must hold before anything is opened."""
         file = self._file
-        if self._overrides.agent is not None and file.agent(self._overrides.agent) is None:
-            known = ", ".join(agent.name for agent in file.agents)
-            raise ConfigError(f"agent '{self._overrides.agent}' not found; there are: {known}")
         refuse_unbuilt(file)
-        self._models.check()
+        return self._models.check()
 
-    async def team(self, stack: AsyncExitStack) -> Team:
-        """The live team; what it opened is closed with `stack`."""
-        file = self._file
-        agents = {agent.name: await self._agent(agent, stack) for agent in file.agents}
-        stack.push_async_callback(self._tools.background.close)
-        await self._tools.background.settle()
-        rules = self._rules()
-        await self._tell_refusals(agents, rules)
-        return Team(
-            agents=agents,
-            default=file.default_agent,
-            listed=tuple(agents),
-            rules=rules,
-            loaded=int(time.time()),
-            working_dir=str(self._overrides.working_dir),
-            headers=incoming_headers(file),
-        )
+    async def agents(self, stack: AsyncExitStack, rules: Rules | None) -> list[Agent]:
+        """The live agents; what they opened is closed with `stack`. `rules` are those of
+        `Agent.rules`."""
+        agents = [await self._agent(agent, rules, stack) for agent in self._file.agents]
+        stack.push_async_callback(self.background.close)
+        await self.background.settle()
+        return agents
 
-    def _rules(self) -> Rules:
+    @property
+    def background(self) -> Background:
+        """What its toolsets keep alive."""
+        return self._tools.background
+
+    def rules(self) -> Rules:
+        """The file's permissions, as far as they count."""
         permissions = self._file.permissions
         rules = Rules(
             allow=tuple(parse_rule(pattern) for pattern in permissions.allow),
             ask=tuple(parse_rule(pattern) for pattern in permissions.ask),
             deny=tuple(parse_rule(pattern) for pattern in permissions.deny),
         )
-        if rules.allow and not self._tools.trusted:
+        if rules.allow and not self._trusted:
             log.warning(
                 "allow rules of a file that is not on this machine count only with --safety"
             )
             return msgspec.structs.replace(rules, allow=())
         return rules
 
-    async def _agent(self, agent: declared.Agent, stack: AsyncExitStack) -> Agent:
+    def rules_beside(self, team: Rules) -> Rules | None:
+        """The rules of the team's own file, and what this file forbids beside; None when it forbids
+        nothing."""
+        own = self.rules()
+        if not own.ask and not own.deny:
+            return None
+        return Rules(team.allow, (*team.ask, *own.ask), (*team.deny, *own.deny))
+
+    async def _agent(
+        self, agent: declared.Agent, rules: Rules | None, stack: AsyncExitStack
+    ) -> Agent:
         opened = [await self._toolset(agent, index, stack) for index in range(len(agent.toolsets))]
         model = await self._models.of_agent(agent, stack)
         instruction = self._text(agent, "instruction")
@@ -152,16 +191,22 @@ class _Builder:
             caching=caching(
                 agent,
                 (str(self._file.source.plain()), instruction),
-                self._source.directory or self._overrides.working_dir,
+                self._tools.config_dir or self._overrides.working_dir,
                 trusted=self._tools.trusted,
             ),
-            safety=strictest(agent.safety, self._file.runtime.safety)
-            if agent.safety or self._file.runtime.safety
-            else None,
+            safety=self._safety(agent),
+            rules=rules,
             sub_agents=agent.sub_agents,
             handoffs=agent.handoffs,
             force_handoff=agent.force_handoff or None,
         )
+
+    def _safety(self, agent: declared.Agent) -> SafetyMode | None:
+        """The mode the file asks for, and what holds for every file from elsewhere; None when
+        there is nothing to say."""
+        elsewhere = None if self._trusted else FROM_ELSEWHERE
+        modes = (agent.safety, self._file.runtime.safety, elsewhere)
+        return strictest(*modes) if any(modes) else None
 
     def _text(self, agent: declared.Agent, field: str) -> str:
         text = str(getattr(agent, field))
@@ -210,30 +255,6 @@ class _Builder:
             event, make = BUILTINS[name]
             by_event.setdefault(event, []).append(make(self._overrides.working_dir, arguments))
         return Hooks(by_event)
-
-    async def _tell_refusals(self, agents: Mapping[str, Agent], rules: Rules) -> None:
-        for agent in agents.values():
-            await self._tell_refused(agent, rules)
-            if any(toolset.status.state == "starting" for toolset in agent.toolbox.toolsets):
-                self._tools.background.spawn(self._tell_later(agent, rules))
-
-    async def _tell_later(self, agent: Agent, rules: Rules) -> None:
-        """Once more, when the tools of slow toolsets are known."""
-        await agent.toolbox.started(agent.name)
-        await self._tell_refused(agent, rules)
-
-    async def _tell_refused(self, agent: Agent, rules: Rules) -> None:
-        used = strictest(self._overrides.safety, agent.safety)
-        refused = await agent.toolbox.refused(agent.name, rules, used)
-        if refused:
-            log.warning(
-                "agent %s runs in safety mode '%s', which refuses: %s",
-                agent.name,
-                used,
-                ", ".join(refused),
-            )
-        else:
-            log.info("agent %s runs in safety mode '%s'", agent.name, used)
 
 
 def _key_names(file: AgentFile) -> frozenset[str]:

@@ -12,7 +12,6 @@ from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.model import Model as DeclaredModel
 from docker_agent.config.references import expand
 from docker_agent.env.chain import Secrets, StandIns
-from docker_agent.errors import ConfigError
 from docker_agent.loader.choose import (
     auto_model,
     first_available,
@@ -22,6 +21,7 @@ from docker_agent.loader.choose import (
 )
 from docker_agent.loader.compacting import side_models
 from docker_agent.loader.overrides import Overrides
+from docker_agent.loader.preflight import Missing, missing_for
 from docker_agent.models import gateway as gateways
 from docker_agent.models import table
 from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
@@ -93,18 +93,14 @@ class Models:
         )
         self._opened: dict[str, Model] = {}
 
-    def check(self) -> None:
-        """Refuse providers nobody knows, and variables that are not set. Raises `ConfigError`."""
+    def check(self) -> Missing:
+        """The variables that are not set, and who needs each. Raises `ConfigError` for providers
+        nobody knows."""
         file = self._file
-        missing: set[str] = set()
         for name in dict.fromkeys(_in_use(file)):
             if file.models[name].provider not in known_providers(file):
                 self._refuse_provider(file.models[name])
-        for name in dict.fromkeys(name for agent in file.agents for name in agent.models):
-            if not self._overrides.replay:
-                missing.update(self._missing(name))
-        if missing:
-            raise ConfigError(_missing_text(sorted(missing)))
+        return {} if self._overrides.replay else missing_for(file, self._missing)
 
     def _missing(self, name: str) -> list[str]:
         """The variables a model lacks; a gateway has the keys of those that go through it."""
@@ -201,12 +197,3 @@ class Models:
         opening = msgspec.structs.replace(self._opening, http=http)
         model = await stack.enter_async_context(table.PROVIDERS[gated.protocol](gated, opening))
         return gateways.Gatewayed(model)
-
-
-def _missing_text(names: list[str]) -> str:
-    listed = "\n".join(f"  {name}" for name in names)
-    return (
-        f"these environment variables are needed and not set:\n{listed}\n"
-        "Set them in the shell (export NAME=...), in a file given with --env-from-file, "
-        "or in 'pass'; or use the embedded model, which needs no key: model: local/smollm2"
-    )

@@ -9,7 +9,6 @@ import logging
 
 from docker_agent.config.agent_file import Agent, AgentFile
 from docker_agent.config.model import Model
-from docker_agent.config.references import external
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +51,6 @@ def _refuse_guards(agent: Agent) -> None:
             raise agent.error(f"hooks.{event} guards and is not supported yet", "hooks")
     if agent.redact_secrets:
         raise agent.error("redact_secrets guards and is not supported yet", "redact_secrets")
-    for reference in (*agent.sub_agents, *agent.handoffs, agent.force_handoff):
-        if external(reference):
-            raise agent.error(
-                f"agent references to other files ('{reference}') are not supported yet"
-            )
 
 
 def _wishes(agent: Agent) -> list[str]:

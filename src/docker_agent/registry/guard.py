@@ -54,6 +54,31 @@ def proxy_for(url: URL) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
+def what_failed(exc: Exception, host: str) -> str:
+    """What went wrong with a request, in words; an address is named by its host alone."""
+    match exc:
+        case aiohttp.ClientConnectorError(os_error=NotPublicError() as refused):
+            return f"{refused}, and only public addresses may be reached"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the host {host} is not known"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return f"no TLS connection to {host}: its certificate or protocol does not do"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused the connection ({exc.status})"
+        case TimeoutError():
+            return f"{host} did not answer in time"
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return "the connection broke before the answer was complete"
+        case aiohttp.ClientConnectorError():
+            return f"{host} refused the connection or cannot be reached"
+        case aiohttp.ClientResponseError():
+            return "what answered does not speak HTTP as it should"
+        case aiohttp.ClientError() | OSError():
+            return "the connection failed"
+        case _:
+            return str(exc) or "the request cannot be sent"
+
+
 class _Resolver(AbstractResolver):
     """Looks names up and answers with addresses that are allowed."""
 

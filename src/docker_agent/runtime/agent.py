@@ -42,7 +42,9 @@ NO_LIMITS = Limits()
 class Agent:
     """One agent, ready to run. `instruction` is expanded; names in `sub_agents`, `handoffs`,
     `force_handoff` are the team's. `models` are those that its tools may name for the next call.
-    Without `compaction` no history is ever summarized, without `caching` no answer given twice."""
+    `rules` hold for its calls in place of the team's, when it comes from another file that has
+    some. Without `compaction` no history is ever summarized, without `caching` no answer given
+    twice."""
 
     name: str
     model: Model
@@ -56,6 +58,7 @@ class Agent:
     compaction: Compaction | None = None
     caching: Caching | None = None
     safety: SafetyMode | None = None
+    rules: Rules | None = None
     sub_agents: tuple[str, ...] = ()
     handoffs: tuple[str, ...] = ()
     force_handoff: str | None = None

@@ -66,7 +66,7 @@ async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> ToolResult
     if spec is None or owner is None:
         return ToolResult(not_available(call.name), is_error=True)
     arguments, problem = parse_arguments(call.arguments)
-    decision = decide(strand.ledger.team.rules, strand.mode, spec, arguments)
+    decision = decide(strand.agent.rules or strand.ledger.team.rules, strand.mode, spec, arguments)
     _record(strand, call, decision)
     if not decision.allowed:
         return ToolResult(decision.text, is_error=True)

@@ -13,13 +13,7 @@ from yarl import URL
 
 from docker_agent import __version__
 from docker_agent.errors import ToolError
-from docker_agent.registry.guard import (
-    Allowed,
-    NotPublicError,
-    Resolve,
-    guarded_connector,
-    proxy_for,
-)
+from docker_agent.registry.guard import Allowed, Resolve, guarded_connector, proxy_for, what_failed
 from docker_agent.tools.web_unpack import ACCEPTED, Unpacker
 
 USER_AGENT = f"docker-agent-python/{__version__}"
@@ -90,7 +84,7 @@ class Session:
                     cut,
                 )
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise ToolError(_failure(exc, url)) from exc
+            raise ToolError(what_failed(exc, str(url.host))) from exc
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
@@ -104,26 +98,3 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bo
         if len(taken) > limit or arrived > limit:
             return bytes(taken[:limit]), True
     return bytes(taken), False
-
-
-def _failure(exc: Exception, url: URL) -> str:
-    """What went wrong, in words for a model."""
-    match exc:
-        case aiohttp.ClientConnectorError(os_error=NotPublicError() as refused):
-            return f"{refused}, and only public addresses may be reached"
-        case aiohttp.ClientConnectorDNSError():
-            return f"the host {url.host} is not known"
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return f"no TLS connection to {url.host}: its certificate or protocol does not do"
-        case aiohttp.ClientHttpProxyError():
-            return f"the proxy refused the connection ({exc.status})"
-        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
-            return "the connection broke before the answer was complete"
-        case aiohttp.ClientConnectorError():
-            return f"{url.host} refused the connection or cannot be reached"
-        case aiohttp.ClientResponseError():
-            return "what answered does not speak HTTP as it should"
-        case aiohttp.ClientError() | OSError():
-            return "the connection failed"
-        case _:
-            return str(exc) or "the request cannot be sent"

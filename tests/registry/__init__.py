@@ -1,0 +1,1 @@
+"""References: agents in registries and at web addresses."""
