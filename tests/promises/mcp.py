@@ -103,4 +103,42 @@ MCP = [
         "runtime.md §10.1",
         {"mcp:real:time": "A real server from PyPI, named under `mcps`, answers."},
     ),
+    *kept(
+        "runtime.md §10.1",
+        {
+            "mcp:remote:streamable": "Streamable HTTP works in both protocols.",
+            "mcp:remote:sse": "SSE works, named or found out.",
+            "mcp:remote:unix": "A unix socket is a remote server too.",
+            "mcp:remote:away": "A server that cannot be reached is told.",
+        },
+    ),
+    *kept(
+        "runtime.md §8.6",
+        {
+            "mcp:remote:headers": "Headers of a remote server are templates.",
+            "mcp:remote:passed": "Incoming headers reach the server, in a session for each caller.",
+        },
+    ),
+    *kept(
+        "runtime.md §10.6",
+        {
+            "mcp:remote:forgotten": (
+                "A session that its server forgot is opened anew, and the call is sent once more."
+            ),
+            "mcp:remote:back": "A remote server that went and came back is found again.",
+        },
+    ),
+    *kept(
+        "runtime.md §10.5",
+        {
+            "mcp:remote:status": (
+                "A server that asks for authorization fails with advice and is not tried again."
+            ),
+            "mcp:remote:guard": (
+                "Addresses that are not public are refused by every spelling, name and DNS answer."
+            ),
+            "mcp:remote:redirect": "A redirect to another place is not followed.",
+            "mcp:remote:bounds": "Endless and packed answers are refused.",
+        },
+    ),
 ]

@@ -128,7 +128,7 @@ Open = Callable[[Ended], AbstractAsyncContextManager[Held]]
 
 
 class Life(Generic[Held]):
-    """One thing kept alive by one owner task, which alone enters and leaves its context."""
+    """One thing kept alive: each life is entered and left by one task, a new one each time."""
 
     def __init__(
         self,
@@ -160,6 +160,7 @@ class Life(Generic[Held]):
         """Begin; waits for nothing."""
         if self._owner is None:
             self._owner = asyncio.create_task(self._live())
+            self._owner.add_done_callback(self._fell)
 
     async def get(self, patience: float) -> Held:
         """What is alive, once it is. Raises `ToolError` when it is not within `patience` seconds,
@@ -207,7 +208,7 @@ class Life(Generic[Held]):
         restarts, failures = 0, 0
         while True:
             began = self._now()
-            end = await self._one_life()
+            end = await self._lived()
             if self._resting == "for good":
                 return
             if isinstance(end, StartError):
@@ -226,6 +227,25 @@ class Life(Generic[Held]):
             if not await self._after_end(end, restarts):
                 self._give_up(f"it ended and stays so: {end.reason}", end.detail)
                 return
+
+    async def _lived(self) -> End | StartError:
+        """One life, in a task of its own: what task groups that broke leave behind, a cancellation
+        that comes late, ends with it."""
+        outcome: list[End | StartError] = []
+
+        async def live() -> None:
+            outcome.append(await self._one_life())
+
+        task = asyncio.create_task(live())
+        try:
+            await asyncio.wait({task})
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=CLOSE_SECONDS)
+        if not outcome and not task.cancelled() and (fault := task.exception()) is not None:
+            raise fault
+        return outcome[0] if outcome else End("it broke off")
 
     async def _one_life(self) -> End | StartError:
         """Open, hold until the end, close. Answers how that went."""
@@ -326,6 +346,14 @@ class Life(Generic[Held]):
         self._tell()
         _warn(self._name, reason, detail)
 
+    def _fell(self, owner: asyncio.Task[None]) -> None:
+        """A fault of ours must not leave anybody waiting."""
+        if not owner.cancelled() and (fault := owner.exception()) is not None:
+            log.error("%s: internal error", self._name, exc_info=fault)
+            self.status = Status("failed", "internal error")
+            self._resting = "for good"
+            self._tell()
+
     def _tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
@@ -333,11 +361,16 @@ class Life(Generic[Held]):
 
 def first(exc: BaseException) -> BaseException:
     """What an exception group began with; a `StartError` in it tells most."""
-    if not isinstance(exc, BaseExceptionGroup):
-        return exc
-    group = cast("BaseExceptionGroup[BaseException]", exc)
-    found = [first(each) for each in group.exceptions]
+    found = leaves(exc)
     return next((each for each in found if isinstance(each, StartError)), found[0])
+
+
+def leaves(exc: BaseException) -> list[BaseException]:
+    """The exceptions of a group and of the groups in it."""
+    if not isinstance(exc, BaseExceptionGroup):
+        return [exc]
+    group = cast("BaseExceptionGroup[BaseException]", exc)
+    return [leaf for each in group.exceptions for leaf in leaves(each)]
 
 
 def told(exc: BaseException) -> str:

@@ -36,14 +36,22 @@ SDK_SERVER: dict[str, Any] = {"command": sys.executable, "args": [str(SDK)]}
 
 
 @asynccontextmanager
-async def opened(
+async def opened(folder: Path, **keys: Any) -> AsyncGenerator[Mcp]:  # noqa: ANN401 - see below
+    """As `opened_any`, for servers that all callers share."""
+    async with opened_any(folder, **keys) as toolset:
+        assert isinstance(toolset, Mcp)
+        yield toolset
+
+
+@asynccontextmanager
+async def opened_any(
     folder: Path,
     *,
     name: str = "",
     secrets: Mapping[str, str] | None = None,
     trusted: bool = True,
     **options: Any,  # noqa: ANN401 - as in a file
-) -> AsyncGenerator[Mcp]:
+) -> AsyncGenerator[Toolset]:
     """A toolset with these keys; `secrets` are the operator's variables."""
     opening = Opening(
         folder,
@@ -57,7 +65,6 @@ async def opened(
     with anyio.fail_after(2 * LIMIT):
         async with TOOLSETS["mcp"](raw, opening) as toolset:
             try:
-                assert isinstance(toolset, Mcp)
                 yield toolset
             finally:
                 await opening.background.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -49,13 +50,41 @@ class Program(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a remote server is: `url` http(s), or `unix:///socket`, and what goes along with each
-    message. `private` allows addresses that are not public."""
+    """Where a remote server is, and what goes along with each message. `socket` is a path when it
+    is reached over one; `private` allows addresses that are not public."""
 
     url: str
     kind: TransportKind = "auto"
     headers: Mapping[str, str] = {}
+    socket: str = ""
     private: bool = False
+
+
+UNIX = "unix://"
+SOCKET_URLS = ("http://localhost/mcp", "http://localhost/")
+"""What is asked for over a socket, whose address has no room for a path: where servers usually
+answer."""
+
+
+def addresses_of(
+    url: str, remote: Remote, headers: Mapping[str, str], *, private: bool
+) -> tuple[Address, ...]:
+    """The addresses to try for a remote server, in order. Raises `ConfigError` for what is none."""
+    kind = transport_kind(remote)
+    if url.startswith(UNIX):
+        path = url.removeprefix(UNIX)
+        if not path.startswith("/"):
+            raise remote.error(f"{url!r} names no socket; write unix:///path/to/socket", "url")
+        return tuple(Address(each, kind, headers, path, True) for each in SOCKET_URLS)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable:
+        raise remote.error("is no http or https address", "url")
+    return (Address(url, kind, headers, private=private),)
 
 
 def program_of(
