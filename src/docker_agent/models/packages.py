@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -105,12 +106,14 @@ def fetch(
 
 
 def bytes_in(folder: Path) -> int:
-    """How many bytes the files below `folder` hold, each once however many links it has."""
+    """How many bytes the files below `folder` hold, each once however many links it has; what goes
+    away meanwhile counts as nothing."""
     sizes: dict[int, int] = {}
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            status = path.stat(follow_symlinks=False)
-            sizes[status.st_ino] = status.st_size
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = Path(parent, name).lstat()
+                sizes[status.st_ino] = status.st_size
     return sum(sizes.values())
 
 
