@@ -194,6 +194,28 @@ def test_the_first_header_wins_and_a_blank_one_is_none(keeper: Server, model: Mo
     assert (bad.status, bad.error["code"]) == (400, "invalid_conversation_id")
 
 
+@requirement("chat:7:whole-history")
+def test_open_webui_never_sends_only_what_is_new(keeper: Server, model: Model) -> None:
+    """clients.md 77: a first message edited, or its answer made anew, comes as one user message."""
+    client = keeper.client()
+    headers = {"X-OpenWebUI-Chat-Id": "chat-1", "X-OpenWebUI-User-Id": "u"}
+    client.chat("Q", headers=headers)
+    client.chat("Q", headers=headers)
+    assert said(model) == ["Q"]
+    client.chat("Another", headers=headers)
+    assert said(model) == ["Another"]
+    history = [
+        {"role": "user", "content": "Another"},
+        {"role": "assistant", "content": "Another"},
+        {"role": "user", "content": "More"},
+    ]
+    client.chat(history, headers=headers)
+    assert said(model) == ["Another", "Another", "More"]
+    client.chat("only what is new", headers={"X-OpenWebUI-Chat-Id": "chat-1"})
+    assert said(model)[-1] == "only what is new"
+    assert len(said(model)) == 5
+
+
 @requirement("chat:7:side-requests")
 def test_side_requests_never_touch_the_conversation(keeper: Server, model: Model) -> None:
     """clients.md 78: by header, else by the narrow heuristic; no lease, no tools, nothing kept."""

@@ -30,11 +30,17 @@ class Continuation(msgspec.Struct, frozen=True):
     new: tuple[Message, ...]
 
 
-def continue_with(stored: Conversation | None, messages: tuple[Message, ...]) -> Continuation:
-    """Where `messages` take up `stored`. System messages stay those of the first turn."""
+def continue_with(
+    stored: Conversation | None, messages: tuple[Message, ...], *, whole: bool = False
+) -> Continuation:
+    """Where `messages` take up `stored`. System messages stay those of the first turn.
+
+    `whole`: the client always sends its whole history, so user messages alone are one, too.
+    """
     if stored is None or not stored.turns:
         return Continuation(EMPTY_CONVERSATION, messages)
-    if not any(isinstance(message, AssistantMessage | ToolMessage) for message in messages):
+    answered = any(isinstance(message, AssistantMessage | ToolMessage) for message in messages)
+    if not answered and not whole:
         return Continuation(stored, _without_system(messages))
     answers = _answers_to(stored, messages)
     if answers:

@@ -15,6 +15,10 @@ HEADERS = (b"x-conversation-id", b"x-openwebui-chat-id", b"x-session-id")
 
 MAX_ID = 256
 
+WHOLE_HISTORY_MARKS = (b"x-openwebui-user-id", b"x-openwebui-user-jwt")
+"""What Open WebUI says of its user. It always sends the whole history: also when a first message
+is edited or its answer made anew, and the history holds nothing else."""
+
 TASK_HEADER = b"x-openwebui-task"
 _TASK_MARKS = ('"title":', '"tags":', '"follow_ups":', '"queries":', '"text":')
 _TASK_START = "### Task:"
@@ -34,6 +38,11 @@ def conversation_id(headers: Mapping[bytes, bytes]) -> str | None:
             )
         return id
     return None
+
+
+def sends_whole_history(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the client is one that never sends only what is new."""
+    return any(name in headers for name in WHOLE_HISTORY_MARKS)
 
 
 def is_side_request(headers: Mapping[bytes, bytes], request: ChatRequest) -> bool:

@@ -87,16 +87,23 @@ class Places:
         return 0 if self._conversations is None else await self._conversations.count()
 
     def find(
-        self, owner: str, agent: str, id: str | None, messages: tuple[Message, ...]
+        self,
+        owner: str,
+        agent: str,
+        id: str | None,
+        messages: tuple[Message, ...],
+        *,
+        whole: bool = False,
     ) -> AbstractAsyncContextManager[Place]:
         """The place of one request; entering it raises `RequestError` when it is taken or gone.
 
         `owner` is who holds the key: what is kept belongs to the key and to the entry agent.
+        `whole`: the client always sends its whole history.
         """
         if id is None or self._conversations is None:
             return _Loose(self, owner, agent, messages)
         key = Key(owner, agent, id)
-        return self._leased(self._conversations, key, messages)
+        return self._leased(self._conversations, key, messages, whole)
 
     def loose(self, caller: str, agent: str, messages: tuple[Message, ...]) -> Place:
         """A place without a conversation."""
@@ -107,10 +114,10 @@ class Places:
 
     @asynccontextmanager
     async def _leased(
-        self, conversations: Conversations, key: Key, messages: tuple[Message, ...]
+        self, conversations: Conversations, key: Key, messages: tuple[Message, ...], whole: bool
     ) -> AsyncGenerator[Place]:
         async with conversations.lease(key) as lease:
-            continuation = continue_with(lease.conversation, messages)
+            continuation = continue_with(lease.conversation, messages, whole=whole)
             if not asks_something(continuation.new):
                 raise RequestError(
                     "invalid_request",

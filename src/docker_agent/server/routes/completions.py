@@ -18,7 +18,11 @@ from docker_agent.runtime.request import Outcome, RunRequest
 from docker_agent.server.activity import ACTIVITIES, Activity, Mode
 from docker_agent.server.answer import Answer, JsonAnswer, ReplyHead
 from docker_agent.server.body import read_body
-from docker_agent.server.conversations.ids import conversation_id, is_side_request
+from docker_agent.server.conversations.ids import (
+    conversation_id,
+    is_side_request,
+    sends_whole_history,
+)
 from docker_agent.server.conversations.place import Place
 from docker_agent.server.errors import from_failure, from_request_error
 from docker_agent.server.exchange import Exchange, Headers
@@ -55,7 +59,11 @@ async def complete(exchange: Exchange) -> None:
             asked = _run_request(exchange, request, agent, team.headers, side=side)
             answer = _answer(exchange, request, agent, asked.conversation_id, limits)
             place = exchange.services.places.find(
-                exchange.caller, agent.name, asked.conversation_id, messages_of(request)
+                exchange.caller,
+                agent.name,
+                asked.conversation_id,
+                messages_of(request),
+                whole=sends_whole_history(exchange.headers),
             )
             try:
                 outcome = await _answered_run(exchange, team, asked, answer, place)
