@@ -85,4 +85,21 @@ KEEPING = [
             "runtime:16.2:file": "A cache may be a file, shared and bounded, inside its folder.",
         },
     ),
+    *kept(
+        "runtime.md §9.2",
+        {
+            "process:family": "A process that leaves its command's group and session ends with it.",
+            "process:caps": "Commands leave no core files and are the first to go without memory.",
+            "process:environ": "No process can read the server's secrets where it was started.",
+        },
+    ),
+    *kept(
+        "runtime.md §3.8; chat-server.md §1",
+        {
+            "process:ends": (
+                "A client that leaves, the deadline and SIGTERM each end child processes and "
+                "sub-agents within two seconds."
+            ),
+        },
+    ),
 ]

@@ -16,6 +16,7 @@ from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
 from docker_agent.config.aliases import references
 from docker_agent.config.user_file import UserFile, read_user_file
+from docker_agent.env.blot import blot_environment
 from docker_agent.env.chain import Secrets, standard_chain
 from docker_agent.env.directories import Directories, installation_id
 from docker_agent.errors import ConfigError
@@ -29,6 +30,7 @@ from docker_agent.server.cors import Cors
 from docker_agent.server.keys import Keys
 from docker_agent.server.rate import parse_rate
 from docker_agent.server.settings import DEFAULT_MAX_REQUEST_SIZE, ServerSettings
+from docker_agent.tools.environment import looks_secret
 
 _LOOPBACK_ADVICE = (
     "anybody who can reach this address could use your agents and their tools; protect it with "
@@ -79,6 +81,7 @@ def serve(options: Globals, agent_file: str, flags: Flags) -> None:
         file=Path(options.log_file) if options.log_file else None,
         form=options.log_format,
     )
+    blot_environment(lambda name: name == flags.api_key_env or looks_secret(name))
     serve_until_stopped(_serving(options, agent_file, flags))
 
 

@@ -1,4 +1,4 @@
-"""Run one command to its end, in a group of its own of which nothing outlives the call."""
+"""Run one command to its end: nothing of what it started outlives the call."""
 
 from __future__ import annotations
 
@@ -12,14 +12,23 @@ from subprocess import DEVNULL, STDOUT
 from typing import Literal
 
 import anyio
+import anyio.to_thread
 import msgspec
 from anyio.abc import Process
 
 from docker_agent.errors import ToolError
+from docker_agent.tools.family import MARK, Family
+from docker_agent.tools.family import signal_group as _signal_group
 from docker_agent.tools.port import Progress
 
 KILL_SECONDS = 3.0
-"""Between SIGTERM and SIGKILL (runtime.md §9.2)."""
+"""Between SIGTERM and SIGKILL for a command that took too long (runtime.md §9.2)."""
+
+CANCEL_SECONDS = 1.0
+"""The same when nobody waits for the command any more: all is gone within two seconds then."""
+
+LAST_LOOKS = 10
+"""Times that whoever is still there after SIGKILL is looked for again: some fork meanwhile."""
 
 LINGER_SECONDS = 0.5
 """How long output is awaited from processes that outlive the command."""
@@ -33,6 +42,16 @@ _POLL_SECONDS = 0.02
 _READ_BYTES = 65_536
 
 _SIGNALS = {known.value: known.name for known in signal.Signals}
+
+CAPPED = (
+    "/bin/sh",
+    "-c",
+    "{ ulimit -c 0; ulimit -f 8388608; ulimit -u 8192 || ulimit -p 8192; "
+    'echo 500 > /proc/self/oom_score_adj; } 2>/dev/null; exec "$@"',
+    "sh",
+)
+"""What a command starts behind: no core files, files of 4 GiB, 8,192 processes of its user; and
+when memory runs out, the system ends it before us."""
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"})
 
@@ -79,51 +98,58 @@ def find_shell(environ: Mapping[str, str]) -> str:
 async def run(command: Command, progress: Progress) -> Finished:
     """Run a command without input; `progress` is given its output piece by piece.
 
-    When it ends, takes too long, writes too much or is cancelled, its whole process group gets
-    SIGTERM and, `KILL_SECONDS` later, SIGKILL. Raises `ToolError` when it cannot be started.
+    When it ends, takes too long, writes too much or is cancelled, whatever it started gets SIGTERM
+    and, `KILL_SECONDS` later (`CANCEL_SECONDS` when cancelled), SIGKILL. Raises `ToolError` when it
+    cannot be started.
     """
     ours, theirs = os.pipe()
     output = _Output(ours, progress)
+    family = Family()
     try:
         try:
-            process = await _start(command, theirs)
+            process = await _start(command, theirs, family)
         finally:
             os.close(theirs)
+        patience = CANCEL_SECONDS
         try:
             with anyio.move_on_after(command.seconds) as limit:
                 await _watch(process, output)
+            patience = KILL_SECONDS
         finally:
-            await _end(process)
+            await _end(process, family, patience)
         if limit.cancelled_caught or output.full:
             with anyio.move_on_after(LINGER_SECONDS):
                 await output.collect(quietly=True)
     finally:
         os.close(ours)
+        family.close()
     stopped = "output" if output.full else "time" if limit.cancelled_caught else ""
     status = -signal.SIGKILL if process.returncode is None else process.returncode
     return Finished(output.text(), status, stopped)
 
 
-async def _start(command: Command, output: int) -> Process:
+async def _start(command: Command, output: int, family: Family) -> Process:
     if not await anyio.Path(command.directory).is_dir():
         raise ToolError(f"the working directory {command.directory} does not exist")
     process: Process | None = None
     with anyio.CancelScope(shield=True):
         try:
             process = await anyio.open_process(
-                command.argv,
+                (*CAPPED, *command.argv),
                 stdin=DEVNULL,
                 stdout=output,
                 stderr=STDOUT,
                 cwd=command.directory,
-                env=command.environ,
+                env={**command.environ, MARK: family.token},
                 start_new_session=True,
+                pass_fds=(family.pipe,),
             )
         except OSError as exc:
             raise ToolError(f"the command could not be started: {exc.strerror}") from exc
         except ValueError as exc:
             raise ToolError(f"the command holds what no process can be given: {exc}") from exc
     assert process is not None
+    family.begin(process.pid)
     return process
 
 
@@ -170,17 +196,24 @@ async def _watch(process: Process, output: _Output) -> None:
         group.cancel_scope.deadline = anyio.current_time() + LINGER_SECONDS
 
 
-async def _end(process: Process) -> None:
-    """End whatever is left of the command's group."""
+async def _end(process: Process, family: Family, patience: float) -> None:
+    """End whatever is left of the command's family."""
     with anyio.CancelScope(shield=True):
-        if signal_group(process, signal.SIGTERM):
-            with anyio.move_on_after(KILL_SECONDS):
-                while signal_group(process, 0):
+        if await _signal(family, signal.SIGTERM):
+            with anyio.move_on_after(patience):
+                while await _signal(family, 0):
                     reap_adopted(process)
                     await anyio.sleep(_POLL_SECONDS)
-            signal_group(process, signal.SIGKILL)
+            for _ in range(LAST_LOOKS):
+                if not await _signal(family, signal.SIGKILL):
+                    break
+                await anyio.sleep(_POLL_SECONDS)
         with anyio.move_on_after(KILL_SECONDS):
             await process.wait()
+
+
+async def _signal(family: Family, number: int) -> bool:
+    return await anyio.to_thread.run_sync(family.signal, number)
 
 
 def reap_adopted(process: Process) -> None:
@@ -191,9 +224,5 @@ def reap_adopted(process: Process) -> None:
 
 
 def signal_group(process: Process, number: int) -> bool:
-    """Whether there still was somebody in the group who could be told."""
-    try:
-        os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+    """Whether there still was somebody in the process's group who could be told."""
+    return _signal_group(process.pid, number)

@@ -1,0 +1,98 @@
+"""Who belongs to a command that a tool started, wherever it went: its group, and whoever left that
+for a session of its own.
+
+Linux alone: a process is known by a mark in its environment, or by a pipe that it has inherited.
+Whoever drops both has escaped; nothing short of a container would hold it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "DOCKER_AGENT_CALL"
+"""The variable that marks the processes of one call."""
+
+_PROC = Path("/proc")
+
+
+class Family:
+    """The processes of one command. `token` goes into its environment under `MARK`; `pipe` is a
+    descriptor that it inherits."""
+
+    def __init__(self) -> None:
+        self.token = secrets.token_hex(16)
+        self._ours, self.pipe = os.pipe()
+        self._leader = 0
+        self._link = f"pipe:[{os.fstat(self.pipe).st_ino}]"
+
+    def begin(self, leader: int) -> None:
+        """`leader` has started; it and its group are of this family."""
+        self._leader = leader
+        os.close(self.pipe)
+        self.pipe = -1
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._ours)
+        if self.pipe >= 0:
+            os.close(self.pipe)
+
+    def signal(self, number: int, *, everywhere: bool = True) -> bool:
+        """Send a signal (0: none) to all of the family; whether there was anybody.
+
+        Reads some of /proc when it looks `everywhere`, so call it in a thread then.
+        """
+        found = signal_group(self._leader, number)
+        for process in self._strays() if everywhere else ():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, number)
+                found = True
+            with suppress(ChildProcessError):
+                os.waitpid(process, os.WNOHANG)
+        return found
+
+    def _strays(self) -> Iterator[int]:
+        """Those of the family that are not in its group."""
+        mark = f"{MARK}={self.token}".encode()
+        for process in _younger(self._leader):
+            with suppress(OSError):
+                if os.getpgid(process) == self._leader:
+                    continue
+                folder = _PROC / str(process)
+                if mark in (folder / "environ").read_bytes() or self._has_pipe(folder):
+                    yield process
+
+    def _has_pipe(self, folder: Path) -> bool:
+        for entry in (folder / "fd").iterdir():
+            with suppress(OSError):
+                if str(entry.readlink()) == self._link:
+                    return True
+        return False
+
+
+def _younger(leader: int) -> Iterator[int]:
+    """Numbers of processes that may have started after `leader`; none where there is no /proc."""
+    try:
+        newest = int((_PROC / "loadavg").read_text().split()[-1])
+        if leader <= newest:
+            yield from range(leader + 1, newest + 1)
+            return
+        # The numbers have begun anew.
+        names = [entry.name for entry in _PROC.iterdir()]
+    except (OSError, ValueError):
+        return
+    own = os.getpid()
+    yield from (int(name) for name in names if name.isdigit() and int(name) not in (own, leader))
+
+
+def signal_group(leader: int, number: int) -> bool:
+    """Whether there still was somebody in the group who could be told."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
