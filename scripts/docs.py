@@ -53,6 +53,7 @@ WHEN: dict[Kind, str] = {
     "internal_error": "a fault of this program; its log knows more",
     "model_error": "the model or its provider failed",
     "draining": "the server is stopping, or not ready",
+    "store_unavailable": "the store of conversations does not answer",
     "timeout": "the request took longer than `--request-timeout`",
 }
 

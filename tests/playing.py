@@ -26,12 +26,13 @@ from docker_agent.models.http import open_http
 from docker_agent.models.weights import KNOWN
 from tests.harness import Server, clean_environment
 from tests.scripted.model import Scripted
+from tests.valkey import Valkey
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"((?:^<!-- .*? -->\n)*)^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LIMIT = 30.0
 """Seconds one block may run."""
-OURS, OLLAMA = "127.0.0.1:8083", "127.0.0.1:11434"
+OURS, OLLAMA, REDIS = "127.0.0.1:8083", "127.0.0.1:11434", "redis://127.0.0.1:6379/0"
 """Addresses as readers see them; the test puts its own in their place."""
 PLAIN_COMMANDS = {"curl", "mkdir", "echo", "export"}
 
@@ -134,9 +135,15 @@ class Play:
         head = "providers:\n"
         text = text if head in text else text + head
         text = text.replace(head, f"{head}  {scripted}\n")
-        flags = [flag.replace(":8083", ":0") for flag in flags]
+        flags = [self._store(flag.replace(":8083", ":0")) for flag in flags]
         server = Server(text, *flags, home=self._home, env=self._env)
         self._server = self._running.enter_context(server)
+
+    def _store(self, flag: str) -> str:
+        """A store of conversations as readers see it is one of the test's."""
+        if flag != REDIS:
+            return flag
+        return self._running.enter_context(Valkey(self._home)).url
 
     def _run(self, command: list[str], *, fails: bool = False) -> None:
         done = subprocess.run(

@@ -36,6 +36,7 @@ Kind = Literal[
     "loop_detected",
     "internal_error",
     "draining",
+    "store_unavailable",
     "timeout",
 ]
 """What went wrong, one word per row of the error table in chat-server.md §4; `server/errors.py`

@@ -11,7 +11,8 @@ CHAT_START = [
         COMMAND,
         {
             "chat:1:conversation-stores": (
-                "--conversations keeps them in memory or in SQLite, with the same cap and TTL."
+                "--conversations keeps them in memory, SQLite or Redis, with the same cap and TTL."
+                " Without --conversations-max a store is refused."
             ),
             "chat:1:command": "`docker-agent serve chat FILE [flags]` serves an agent file.",
             "chat:1:version": "`docker-agent version` says the version.",
@@ -124,7 +125,6 @@ CHAT_START = [
         COMMAND,
         "HTTP contract",
         {
-            "chat:1:conversations": "--conversations also keeps them in Redis.",
             "chat:1:otel": "-o, --otel exports traces.",
         },
     ),

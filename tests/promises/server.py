@@ -25,6 +25,15 @@ SERVER = [
         },
     ),
     *kept(
+        "chat-server.md §1; chat-server.md §7",
+        {
+            "server:redis": (
+                "--conversations redis://… shares conversations among servers: a lease with "
+                "renewal, a lost one keeps nothing, cap and TTL hold; a store that is gone is 503."
+            ),
+        },
+    ),
+    *kept(
         "chat-server.md §1; chat-server.md §4",
         {
             "server:access-log": (

@@ -65,6 +65,7 @@ def test_a_stream_is_data_lines_alone(lane: Lane) -> None:
         ("loop_detected", 500, SERVER, "loop_detected", {}),
         ("internal_error", 500, SERVER, "internal_error", {}),
         ("draining", 503, SERVER, "draining", WAIT),
+        ("store_unavailable", 503, SERVER, "store_unavailable", WAIT),
         ("timeout", 504, SERVER, "timeout", {}),
     ],
 )

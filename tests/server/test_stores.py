@@ -13,6 +13,7 @@ from docker_agent.errors import ConfigError, RequestError
 from docker_agent.messages import AssistantMessage, Conversation, Turn, UserMessage
 from docker_agent.server.conversations.memory import MemoryConversations
 from docker_agent.server.conversations.port import Conversations, Key
+from docker_agent.server.conversations.redis import open_redis
 from docker_agent.server.conversations.sqlite import open_sqlite
 from docker_agent.server.conversations.table import STORES
 from tests.conftest import Serve
@@ -20,11 +21,12 @@ from tests.harness import agent_yaml
 from tests.requirements import requirement
 from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
+from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
 
 Clock = list[float]
-Open = Callable[[Path, int, Clock], AbstractAsyncContextManager[Conversations]]
+Open = Callable[[Path, int, Clock, str], AbstractAsyncContextManager[Conversations]]
 
 
 class _Opened:
@@ -38,15 +40,25 @@ class _Opened:
         return None
 
 
-def memory(path: Path, limit: int, clock: Clock) -> AbstractAsyncContextManager[Conversations]:
+def memory(
+    path: Path, limit: int, clock: Clock, url: str
+) -> AbstractAsyncContextManager[Conversations]:
     return _Opened(MemoryConversations(limit, 10.0, now=lambda: clock[0]))
 
 
-def sqlite(path: Path, limit: int, clock: Clock) -> AbstractAsyncContextManager[Conversations]:
+def sqlite(
+    path: Path, limit: int, clock: Clock, url: str
+) -> AbstractAsyncContextManager[Conversations]:
     return open_sqlite(str(path / "kept.db"), limit, 10.0, now=lambda: clock[0])
 
 
-OPENERS: dict[str, Open] = {"memory": memory, "sqlite": sqlite}
+def redis(
+    path: Path, limit: int, clock: Clock, url: str
+) -> AbstractAsyncContextManager[Conversations]:
+    return open_redis(url, limit, 10.0, now=lambda: clock[0])
+
+
+OPENERS: dict[str, Open] = {"memory": memory, "sqlite": sqlite, "redis": redis}
 
 
 def of(text: str) -> Conversation:
@@ -69,15 +81,17 @@ async def swap(store: Conversations, key: Key, text: str) -> Conversation | None
 @requirement("chat:1:conversation-stores")
 def test_every_store_is_under_contract() -> None:
     """DESIGN.md §7: contract tests run over every row."""
-    assert set(OPENERS) == set(STORES)
+    assert set(OPENERS) == set(STORES) - {"rediss"}
 
 
 @requirement("chat:1:conversation-stores")
 @pytest.mark.parametrize("name", OPENERS)
-async def test_a_store_keeps_what_was_put_and_nothing_else(tmp_path: Path, name: str) -> None:
+async def test_a_store_keeps_what_was_put_and_nothing_else(
+    tmp_path: Path, name: str, valkey: Valkey
+) -> None:
     """chat-server.md §7: by caller, agent and id; busy at once; nothing without a put."""
     clock = [100.0]
-    async with OPENERS[name](tmp_path, 9, clock) as store:
+    async with OPENERS[name](tmp_path, 9, clock, valkey.url) as store:
         key = Key("ann", "root", "1")
         assert await swap(store, key, "one") is None
         assert await swap(store, key, "two") == of("one")
@@ -92,14 +106,17 @@ async def test_a_store_keeps_what_was_put_and_nothing_else(tmp_path: Path, name:
             async with store.lease(key):
                 raise ZeroDivisionError
         assert await swap(store, key, "four") == of("two")
+        assert await store.count() == 4
 
 
 @requirement("chat:1:conversation-stores")
 @pytest.mark.parametrize("name", OPENERS)
-async def test_the_cap_and_the_ttl_hold_in_every_store(tmp_path: Path, name: str) -> None:
+async def test_the_cap_and_the_ttl_hold_in_every_store(
+    tmp_path: Path, name: str, valkey: Valkey
+) -> None:
     """chat-server.md §1: --conversations-max and --conversation-ttl hold in every store."""
     clock = [100.0]
-    async with OPENERS[name](tmp_path, 2, clock) as store:
+    async with OPENERS[name](tmp_path, 2, clock, valkey.url) as store:
         for number, id in enumerate("abac"):
             clock[0] = 100.0 + number
             await swap(store, Key("", "root", id), id)
@@ -107,7 +124,9 @@ async def test_the_cap_and_the_ttl_hold_in_every_store(tmp_path: Path, name: str
         assert await swap(store, Key("", "root", "a"), "a") == of("a")
         clock[0] = 105.0
         assert await swap(store, Key("", "root", "b"), "b") is None
+        assert await store.count() == 2
         clock[0] = 114.5
+        assert await store.count() == 1
         assert await swap(store, Key("", "root", "a"), "a") is None
         assert await swap(store, Key("", "root", "b"), "b") == of("b")
 

@@ -110,7 +110,7 @@ DEFAULT_LOOP = "uvloop"
     default="memory",
     show_default=True,
     metavar="STORE",
-    help="Where conversations are kept: memory, or sqlite:FILE.",
+    help="Where conversations are kept: memory, sqlite:FILE, or redis://HOST:PORT/N.",
 )
 @click.option(
     "--max-idle-runtimes",

@@ -103,11 +103,16 @@ async def _open_conversations(serving: Serving) -> AsyncGenerator[Conversations 
     if name not in STORES:
         known = ", ".join(STORES)
         raise ConfigError(
-            f"--conversations {serving.conversations}: no such store; there are: {known}",
+            f"--conversations {name}: no such store; there are: {known}",
             usage=True,
         )
     settings = serving.settings
     if settings.conversations_max <= 0:
+        if name != "memory":
+            raise ConfigError(
+                f"--conversations {name} keeps nothing without --conversations-max above 0",
+                usage=True,
+            )
         yield None
         return
     if name == "memory":

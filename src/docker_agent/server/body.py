@@ -43,6 +43,8 @@ async def read_body(exchange: Exchange) -> bytes:
 
 def _encodings(header: str) -> list[str]:
     """The encodings in the order in which they were laid on, the last one outside."""
+    if not header:
+        return []
     names = [name.strip().lower() for name in header.split(",")]
     found = [name for name in names if name not in ("", "identity")]
     unknown = [name for name in found if name not in ENCODINGS]

@@ -53,10 +53,11 @@ ROWS: Mapping[Kind, Row] = {
     "internal_error": Row(500, "server_error", "internal_error"),
     "model_error": Row(502, "server_error", "model_error"),
     "draining": Row(503, "server_error", "draining"),
+    "store_unavailable": Row(503, "server_error", "store_unavailable"),
     "timeout": Row(504, "server_error", "timeout"),
 }
 
-_WAITS = frozenset({"too_many_requests", "model_rate_limited", "draining"})
+_WAITS = frozenset({"too_many_requests", "model_rate_limited", "draining", "store_unavailable"})
 DEFAULT_RETRY_AFTER = 1
 
 
@@ -87,18 +88,23 @@ class HttpError(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self.body)
 
 
-def from_request_error(error: RequestError) -> HttpError:
-    """What a refused request is answered with."""
-    return _http(error.kind, str(error), error.param, error.code, error.retry_after)
+def from_request_error(error: RequestError, *, acted: bool = False) -> HttpError:
+    """What a refused request is answered with; `acted` says that a tool has run already."""
+    found = _http(error.kind, str(error), error.param, error.code, error.retry_after)
+    return _never_again(found) if acted else found
 
 
 def from_failure(failure: Failure, *, acted: bool) -> HttpError:
     """What a failed run is answered with; one that ran a tool asks not to be sent again."""
     found = _http(failure.kind, failure.message, None, None, failure.retry_after)
-    if acted:
-        headers = [*found.headers, *_wired(_NO_RETRY)]
-        return msgspec.structs.replace(found, headers=headers)
-    return found
+    return _never_again(found) if acted else found
+
+
+def _never_again(error: HttpError) -> HttpError:
+    """The client's library must not send the request again by itself: tools would run twice."""
+    if any(name == b"x-should-retry" for name, _ in error.headers):
+        return error
+    return msgspec.structs.replace(error, headers=[*error.headers, *_wired(_NO_RETRY)])
 
 
 def _http(

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from docker_agent.errors import Kind, RequestError
@@ -42,8 +43,6 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state: dict[str, Any] = {**self.app_state, ABORT: transport.abort}
-        self._in_head = False
-        self._in_body = False
         self._answering = False
         self._head_size = 0
         self._late: asyncio.TimerHandle | None = self.loop.call_later(self._waits.head, self._close)
@@ -53,39 +52,24 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._in_body and b"pgrade:" in data:
+        if b"pgrade:" in data and not self._in_body():
             data = _without_upgrade(data)
         super().data_received(data)
-        if self._in_head:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self._refuse("headers_too_large", "The head of the request is too long.")
-            elif self._head_size == len(data):
-                self._in_time()
-                self._late = self.loop.call_later(self._waits.head, self._head_is_late)
+        if self._in_head():
+            self._count_head(len(data))
+        elif self._head_size:
+            self._head_size = 0
         if self.headers and len(self.headers) > MAX_FIELDS:
             self._refuse_fields()
 
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._head_size = 0
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
-        self._in_head = False
         if self._late is not None:
             self._in_time()
         if len(self.headers) > MAX_FIELDS:
             self._refuse_fields()
             return
-        self._answering = self._in_body = True
+        self._answering = True
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._in_body = False
-        if self._late is not None:
-            self._in_time()
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         self._answering = bool(self.pipeline)
@@ -96,6 +80,23 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered in the one error shape too."""
         self._refuse("invalid_request", msg, code="invalid_http")
+
+    def _in_head(self) -> bool:
+        """Whether a request has begun whose head is not whole: only a whole one has a method."""
+        scope = cast(Mapping[str, object] | None, self.scope)
+        return scope is not None and "method" not in scope
+
+    def _in_body(self) -> bool:
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return cycle is not None and cycle.more_body and not self._in_head()
+
+    def _count_head(self, received: int) -> None:
+        self._head_size += received
+        if self._head_size > MAX_HEAD:
+            self._refuse("headers_too_large", "The head of the request is too long.")
+        elif self._head_size == received:
+            self._in_time()
+            self._late = self.loop.call_later(self._waits.head, self._head_is_late)
 
     def _head_is_late(self) -> None:
         text = f"The head of the request did not arrive within {self._waits.head:g} seconds."

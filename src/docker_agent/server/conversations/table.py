@@ -26,4 +26,23 @@ def open_sqlite(rest: str, limit: int, ttl: float) -> AbstractAsyncContextManage
     return sqlite.open_sqlite(rest, limit, ttl)
 
 
-STORES: Mapping[str, Open] = {"memory": open_memory, "sqlite": open_sqlite}
+def open_redis(rest: str, limit: int, ttl: float) -> AbstractAsyncContextManager[Conversations]:
+    """Conversations in Redis or Valkey, shared by several servers."""
+    from docker_agent.server.conversations import redis
+
+    return redis.open_redis(f"redis:{rest}", limit, ttl)
+
+
+def open_rediss(rest: str, limit: int, ttl: float) -> AbstractAsyncContextManager[Conversations]:
+    """The same over TLS."""
+    from docker_agent.server.conversations import redis
+
+    return redis.open_redis(f"rediss:{rest}", limit, ttl)
+
+
+STORES: Mapping[str, Open] = {
+    "memory": open_memory,
+    "sqlite": open_sqlite,
+    "redis": open_redis,
+    "rediss": open_rediss,
+}

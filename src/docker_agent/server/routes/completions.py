@@ -166,7 +166,7 @@ async def _answered_run(
     finding: AbstractAsyncContextManager[Place],
 ) -> Outcome | None:
     """The outcome, kept if it is to be kept; None when there is nobody to tell, or all is told."""
-    opened = False
+    opened = acted = False
     try:
         async with finding as place:
             await answer.open()
@@ -178,12 +178,13 @@ async def _answered_run(
             if outcome is not None and outcome.failure is None:
                 if activity:
                     outcome = activity.outcome(outcome, asked.new)
+                acted = outcome.acted
                 outcome = await place.keep(outcome)
             return outcome
     except RequestError as exc:
         if not opened:
             raise
-        await answer.fail(from_request_error(exc))
+        await answer.fail(from_request_error(exc, acted=acted))
     except asyncio.CancelledError:
         await answer.fail(from_failure(SHUTTING_DOWN, acted=False))
         raise
