@@ -141,4 +141,27 @@ MCP = [
             "mcp:remote:bounds": "Endless and packed answers are refused.",
         },
     ),
+    *kept(
+        "runtime.md §10.3",
+        {
+            "mcp:docker:gateway": "A server of Docker's catalogue runs behind the gateway.",
+            "mcp:docker:catalog": "The catalogue is kept, and asked for by its tag.",
+            "mcp:docker:unknown": "A name that is not in the catalogue is told.",
+            "mcp:docker:missing": "Without docker the toolset says what can take its place.",
+            "mcp:docker:remote": "A remote entry of the catalogue is a plain remote server.",
+        },
+    ),
+    *kept(
+        "agent-file.md §6.4",
+        {
+            "mcp:docker:secrets": (
+                "Secrets of a catalogue server are needed at load, and reach it in a file alone."
+            ),
+            "mcp:docker:offline": "Without the catalogue the gateway is asked all the same.",
+        },
+    ),
+    *kept(
+        "chat-server.md §6",
+        {"mcp:untrusted": "A file from elsewhere starts no command and reaches nothing private."},
+    ),
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.tools.life import QUICK_PAUSE, REQUIRED_PATIENCE, Held, Life
+
+Made = TypeVar("Made")
 
 
 class Closing(Protocol):
@@ -26,6 +28,13 @@ class Background:
         self._lives: list[Closing] = []
         self._needed: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._shared: dict[str, asyncio.Task[Any]] = {}
+
+    async def once(self, key: str, make: Callable[[], Coroutine[object, object, Made]]) -> Made:
+        """What `make` makes, made once for all toolsets of the team that ask for `key`."""
+        if key not in self._shared:
+            self._shared[key] = asyncio.create_task(make())
+        return await asyncio.shield(self._shared[key])
 
     def keep(self, life: Life[Held], where: Callable[[str], ConfigError]) -> None:
         """Start a life. When its policy requires it, `settle` waits for it, and `where` makes the
@@ -62,7 +71,7 @@ class Background:
 
     async def close(self) -> None:
         """End everything, at once."""
-        for task in self._tasks:
+        for task in (*self._tasks, *self._shared.values()):
             task.cancel()
         await asyncio.gather(
             *(life.close() for life in self._lives), *self._tasks, return_exceptions=True

@@ -17,6 +17,8 @@ from docker_agent.config.toolset import Remote
 from docker_agent.config.tree import Raw
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.life import Ended, StartError, policy_of
+from docker_agent.tools.mcp.catalog import URL_VARIABLE, load_catalog
+from docker_agent.tools.mcp.gateway import Gateway, secrets_of
 from docker_agent.tools.mcp.limits import CALL_TIMEOUT
 from docker_agent.tools.mcp.options import McpOptions, addresses_of, label_of, program_of
 from docker_agent.tools.mcp.passed import PassedOn
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DOCKER = "docker:"
+UNTRUSTED = (
+    "the agent file is not on this machine and names a command to start; "
+    "if you trust it, start the server with --safety"
+)
+
 
 @asynccontextmanager
 async def open_mcp(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
@@ -38,14 +46,7 @@ async def open_mcp(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     Raises `ConfigError` for what can be known to be wrong without it.
     """
     wanted = convert(options, McpOptions)
-    if wanted.remote is not None and wanted.remote.url:
-        toolset = _remote(wanted, wanted.remote, opening)
-    elif wanted.command:
-        toolset = Mcp(_server(wanted, opening, _program(options, wanted, opening)))
-    elif wanted.ref:
-        toolset = Mcp(_server(wanted, opening, _not_yet))
-    else:
-        raise options.error("an MCP server needs a command, a remote or a ref")
+    toolset = await _toolset(options, wanted, opening)
     if isinstance(toolset, PassedOn):
         opening.background.own(toolset)
         ending = toolset
@@ -58,10 +59,65 @@ async def open_mcp(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
         await ending.close()
 
 
-@asynccontextmanager
-async def _not_yet(ended: Ended) -> AsyncGenerator[Session]:
-    raise StartError("entries of Docker's catalogue are not supported yet", lasting=True)
-    yield
+async def _toolset(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | PassedOn:
+    if wanted.remote is not None and wanted.remote.url:
+        return _remote(wanted, wanted.remote, opening)
+    if wanted.command:
+        return Mcp(_server(wanted, opening, _program(options, wanted, opening)))
+    if wanted.ref.startswith(DOCKER):
+        return await _docker(options, wanted, opening)
+    raise options.error("an MCP server needs a command, a remote or a ref")
+
+
+async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | PassedOn:
+    """A server of Docker's catalogue: a remote one, or one behind the gateway."""
+    url = os.environ.get(URL_VARIABLE, "")
+    name = wanted.ref.removeprefix(DOCKER)
+    catalog = await opening.background.once(
+        f"catalogue {url}", lambda: load_catalog(opening.cache_dir, url)
+    )
+    if problem := catalog.unknown(name):
+        return Mcp(_server(wanted, opening, _failing(problem)))
+    entry = catalog.entry(name)
+    if entry.type == "remote" and entry.remote is not None:
+        found = Remote(
+            source=options,
+            url=entry.remote.url,
+            transport_type="sse" if entry.remote.transport_type == "sse" else "",
+            headers=dict(entry.remote.headers or {}),
+        )
+        return _remote(msgspec.structs.replace(wanted, remote=found), found, opening)
+    secrets = secrets_of(options, name, entry, opening.secrets.get)
+    gateway = Gateway(
+        name,
+        catalog.gateway_url,
+        secrets,
+        wanted.config.plain() if wanted.config is not None else {},
+        opening.working_dir,
+        _environ(options, opening),
+    )
+
+    @asynccontextmanager
+    async def connect(ended: Ended) -> AsyncGenerator[Session]:
+        await _loaded()
+        from docker_agent.tools.mcp.connect import connect_program
+
+        with gateway.program() as program:
+            async with connect_program(program, opening.working_dir, ended) as session:
+                yield session
+
+    return Mcp(_server(wanted, opening, connect))
+
+
+def _failing(problem: str) -> Connect:
+    """A server that cannot be had."""
+
+    @asynccontextmanager
+    async def connect(ended: Ended) -> AsyncGenerator[Session]:
+        raise StartError(problem, lasting=True)
+        yield
+
+    return connect
 
 
 def _server(wanted: McpOptions, opening: Opening, connect: Connect) -> Server:
@@ -75,12 +131,10 @@ def _server(wanted: McpOptions, opening: Opening, connect: Connect) -> Server:
 
 
 def _program(options: Raw, wanted: McpOptions, opening: Opening) -> Connect:
-    env = opening.secrets.get
-    environ = {
-        **scrubbed(os.environ, opening.withheld),
-        **own_environment(options.get("env"), env),
-    }
-    program = program_of(options, wanted, opening.working_dir, environ, env)
+    if not opening.trusted:
+        return _failing(UNTRUSTED)
+    environ = _environ(options, opening)
+    program = program_of(options, wanted, opening.working_dir, environ, opening.secrets.get)
 
     @asynccontextmanager
     async def connect(ended: Ended) -> AsyncGenerator[Session]:
@@ -91,6 +145,12 @@ def _program(options: Raw, wanted: McpOptions, opening: Opening) -> Connect:
             yield session
 
     return connect
+
+
+def _environ(options: Raw, opening: Opening) -> dict[str, str]:
+    """What the process gets: the server's own environment without secrets, then the file's."""
+    own = own_environment(options.get("env"), opening.secrets.get)
+    return {**scrubbed(os.environ, opening.withheld), **own}
 
 
 def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | PassedOn:
@@ -122,7 +182,7 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
     incoming = url.incoming | headers.incoming
     if not incoming:
         return make({})
-    label = label_of(opening.name, msgspec.structs.replace(wanted))
+    label = label_of(opening.name, wanted)
     return PassedOn(label, incoming, make, opening.background)
 
 

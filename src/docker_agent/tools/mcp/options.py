@@ -42,11 +42,13 @@ class McpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """What to start: `argv`, where, with which whole environment."""
+    """What to start: `argv`, where, with which whole environment. `hint` is said when the command
+    is not there."""
 
     argv: tuple[str, ...]
     directory: Path
     environ: Mapping[str, str]
+    hint: str = "install it, or give its path"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -117,10 +119,10 @@ def label_of(name: str, wanted: McpOptions) -> str:
     """What messages call a server: its name, or what tells it apart from others."""
     if name:
         return name
-    if wanted.remote is not None:
-        return wanted.remote.url.partition("?")[0].rpartition("@")[2].removeprefix("https://")
     if wanted.ref:
         return wanted.ref.removeprefix("docker:")
+    if wanted.remote is not None:
+        return wanted.remote.url.partition("?")[0].rpartition("@")[2].removeprefix("https://")
     command = Path(wanted.command).name
     if command not in _RUNNERS:
         return command

@@ -92,8 +92,7 @@ async def _start(program: Program) -> Process:
             )
         except FileNotFoundError as exc:
             raise StartError(
-                f"the command '{program.argv[0]}' was not found; install it, or give its path",
-                lasting=True,
+                f"the command '{program.argv[0]}' was not found; {program.hint}", lasting=True
             ) from exc
         except OSError as exc:
             reason = f"the command '{program.argv[0]}' could not be started: {exc.strerror}"
