@@ -58,9 +58,11 @@ class Family:
     def _strays(self) -> Iterator[int]:
         """Those of the family that are not in its group."""
         mark = f"{MARK}={self.token}".encode()
+        # Threads have numbers too, ours among them; whoever left a session never comes into ours.
+        others = (self._leader, os.getpgid(0))
         for process in _younger(self._leader):
             with suppress(OSError):
-                if os.getpgid(process) == self._leader:
+                if os.getpgid(process) in others:
                     continue
                 folder = _PROC / str(process)
                 if mark in (folder / "environ").read_bytes() or self._has_pipe(folder):
