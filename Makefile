@@ -1,5 +1,5 @@
 # Thin over scripts/, so that everything also runs without make.
-.PHONY: serve test setup fmt lint types check e2e bench mutate docs wheel lock
+.PHONY: serve test setup fmt lint types check e2e bench e2e-live mutate docs wheel lock
 
 serve:  ## serve examples/hello.yaml with the embedded model; needs no key
 	@scripts/serve.sh
@@ -29,6 +29,9 @@ e2e:  ## real clients, a real browser, and abuse; makes their environments first
 
 bench: setup  ## speed beside nginx, in one run; needs gcc and nginx
 	@.venv/bin/python -m benchmarks.run $(ARGS)
+
+e2e-live: setup  ## one real chat with each provider whose key is set
+	@.venv/bin/python scripts/live.py
 
 mutate: setup  ## break the product in 40 ways; each must turn a test red
 	@.venv/bin/python scripts/mutate.py $(ARGS)

@@ -19,13 +19,14 @@ from docker_agent.env.chain import Values
 from docker_agent.errors import ConfigError, Kind, ToolError
 from docker_agent.hooks.table import BUILTINS
 from docker_agent.messages import ToolSpec
-from docker_agent.models import table as models
-from docker_agent.models.endpoints import ENDPOINTS
 from docker_agent.server.errors import ROWS
 from docker_agent.server.openapi import document
 from docker_agent.server.routes.metrics import ROWS as METRICS
 from docker_agent.tools import table as tools
 from docker_agent.tools.port import Around, Draft
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from scripts.provider_docs import auto_rows, not_yet, provider_rows
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -138,18 +139,14 @@ def errors() -> str:
 
 
 def providers() -> str:
-    """The OpenAI-compatible hosts, and what is missing."""
+    """All providers, and what is missing."""
+    head = ("provider", "protocol", "address", "variables", "", "run for real")
+    return table(head, provider_rows()) + not_yet()
 
-    def rows() -> Iterator[Sequence[str]]:
-        for name, row in ENDPOINTS.items():
-            address = f"`{row.base_url}`" if row.base_url else "your `base_url`"
-            yield f"`{name}`", address, f"`{row.key}`" if row.key else "none"
 
-    missing = ", ".join(f"`{name}`" for name in models.NOT_YET)
-    return (
-        table(("provider", "address", "key"), rows())
-        + f"\nNot yet: {missing}. A file that needs one of them does not start.\n"
-    )
+def auto() -> str:
+    """What `auto` looks for."""
+    return table(("provider", "any of", "model"), auto_rows())
 
 
 def toolsets() -> str:
@@ -205,6 +202,7 @@ BLOCKS = {
     "endpoints": endpoints,
     "errors": errors,
     "providers": providers,
+    "auto": auto,
     "toolsets": toolsets,
     "hooks": hooks,
     "metrics": metrics,

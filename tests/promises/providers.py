@@ -52,6 +52,23 @@ PROVIDERS = [
         {"loader:toolset-model": "Models that toolsets name are opened with the team."},
     ),
     *kept(
+        "agent-file.md §3.8",
+        {
+            "models:dmr:address": (
+                "Docker Model Runner is found: base_url, MODEL_RUNNER_HOST, the docker command; a "
+                "socket is as good as a port."
+            ),
+            "models:dmr:configure": "Its engine is set up as the file says.",
+            "models:dmr:options": (
+                "Wrong options stop the start; tools, messages and pictures go as local engines "
+                "take them."
+            ),
+            "models:dmr:pull": "A model that is missing is fetched at the start.",
+            "models:dmr:errors": "What fails says what to do.",
+            "models:dmr:choice": "auto ends with a model that a runner has.",
+        },
+    ),
+    *kept(
         "agent-file.md §3.12",
         {
             "models:gateway:address": "A gateway is an http(s) address; some are trusted.",
@@ -69,6 +86,15 @@ PROVIDERS = [
                 "The gateway comes from the flag, a variable or the user's own file, which also "
                 "names a default model and providers."
             ),
+        },
+    ),
+    *kept(
+        "DESIGN.md §7",
+        {
+            "providers:live": (
+                "make e2e-live asks each provider whose key is set, and names the rest."
+            ),
+            "providers:docs": "The table of providers is generated and whole.",
         },
     ),
 ]

@@ -67,7 +67,11 @@ async def open_team(
             file, source, lambda inner: read_source(inner, elsewhere, seen)
         )
     _check_agent_flag(overrides.agent, listed)
-    builders = [_Builder(part, overrides, secrets, http) for part in parts]
+    chosen = [
+        msgspec.structs.replace(part, file=await with_choices(part.file, secrets, overrides, http))
+        for part in parts
+    ]
+    builders = [_Builder(part, overrides, secrets, http) for part in chosen]
     refuse_missing([builder.check() for builder in builders])
     async with AsyncExitStack() as stack:
         main, *others = builders
@@ -102,7 +106,7 @@ class _Builder:
 
     def __init__(self, part: Part, overrides: Overrides, secrets: Secrets, http: Http) -> None:
         file, source = part.file, part.source
-        self._file = with_choices(file, secrets, overrides)
+        self._file = file
         self._overrides = overrides
         self._secrets = secrets
         self._models = Models(self._file, overrides, secrets, http)

@@ -20,6 +20,8 @@ from docker_agent.models.endpoints import required_variables as endpoint_variabl
 from docker_agent.models.table import PROVIDERS
 
 AUTO_MAX_TOKENS = 32_000
+DOCKER_MAX_TOKENS = 16_000
+"""Tokens an answer of the model behind `auto` may have, when Docker Model Runner runs it."""
 
 
 class AutoRow(msgspec.Struct, frozen=True):
@@ -62,6 +64,9 @@ AUTO_ROWS = (
 """In this order. Rows whose protocol this program does not speak yet are passed over."""
 
 LOCAL_MODEL = "smollm2"
+DOCKER, DOCKER_MODEL = "dmr", "ai/qwen3:latest"
+"""The last resort, when there is a runner on this machine."""
+
 DEFAULT_MODEL_VARIABLES = ("DOCKER_AGENT_DEFAULT_MODEL", "CAGENT_DEFAULT_MODEL")
 
 
@@ -80,7 +85,8 @@ def auto_model(
     for named in (*map(secrets.get, DEFAULT_MODEL_VARIABLES), default):
         provider, slash, model = (named or "").partition("/")
         if slash and provider and model:
-            return Model(provider=provider, model=model, max_tokens=AUTO_MAX_TOKENS)
+            most = DOCKER_MAX_TOKENS if provider == DOCKER else AUTO_MAX_TOKENS
+            return Model(provider=provider, model=model, max_tokens=most)
     spoken = {*endpoint_variables(), *PROVIDERS}
     for row in AUTO_ROWS:
         if row.provider in spoken and any(secrets.get(name) for name in row.variables):

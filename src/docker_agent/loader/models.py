@@ -12,7 +12,11 @@ from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.model import Model as DeclaredModel
 from docker_agent.config.references import expand
 from docker_agent.env.chain import Secrets, StandIns
+from docker_agent.errors import ConfigError
 from docker_agent.loader.choose import (
+    DOCKER,
+    DOCKER_MAX_TOKENS,
+    DOCKER_MODEL,
     auto_model,
     first_available,
     known_providers,
@@ -24,6 +28,7 @@ from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.preflight import Missing, missing_for
 from docker_agent.models import gateway as gateways
 from docker_agent.models import table
+from docker_agent.models.dmr_find import docker_default
 from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
@@ -34,7 +39,9 @@ from docker_agent.models.weights import locate
 AUTO = "auto"
 
 
-def with_choices(file: AgentFile, secrets: Secrets, overrides: Overrides) -> AgentFile:
+async def with_choices(
+    file: AgentFile, secrets: Secrets, overrides: Overrides, http: Http
+) -> AgentFile:
     """The file with `auto` and every selector in use replaced by the model they come to, and the
     operator's own providers beside its own.
 
@@ -45,17 +52,27 @@ def with_choices(file: AgentFile, secrets: Secrets, overrides: Overrides) -> Age
     chosen: dict[str, DeclaredModel] = dict(file.models)
     names = list(dict.fromkeys(_in_use(file)))
     if AUTO in names and AUTO not in chosen:
-        chosen[AUTO] = auto_model(
-            secrets,
-            lambda name: locate(name, overrides.cache_dir) is not None,
-            default=overrides.default_model,
-            keyless=overrides.keyless,
-        )
+        chosen[AUTO] = await _auto(secrets, overrides, http)
     for name in names:
         if name in file.models and file.models[name].is_selector:
             choice = first_available(file, name, secrets, keyless=overrides.keyless)
             chosen[name] = file.models[choice]
     return msgspec.structs.replace(file, models=chosen)
+
+
+async def _auto(secrets: Secrets, overrides: Overrides, http: Http) -> DeclaredModel:
+    try:
+        return auto_model(
+            secrets,
+            lambda name: locate(name, overrides.cache_dir) is not None,
+            default=overrides.default_model,
+            keyless=overrides.keyless,
+        )
+    except ConfigError:
+        found = await docker_default(DOCKER_MODEL, secrets, http)
+        if found is None:
+            raise
+        return DeclaredModel(provider=DOCKER, model=found, max_tokens=DOCKER_MAX_TOKENS)
 
 
 def _in_use(file: AgentFile) -> Iterator[str]:

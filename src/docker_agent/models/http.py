@@ -43,6 +43,10 @@ HAPPY_EYEBALLS_DELAY = 0.25
 USER_AGENT = f"docker-agent-python/{__version__}"
 
 
+_OF_DOCKER = ".docker.internal"
+"""Names that Docker gives to this machine."""
+
+
 class Response(Protocol):
     """An answer whose head has arrived."""
 
@@ -325,7 +329,7 @@ def _head(target: _Target, headers: Mapping[str, str], body: bytes | None) -> by
 
 def _has_proxy(scheme: str, host: str) -> bool:
     """Whether the environment wants a proxy for this host; this machine itself never has one."""
-    if _is_loopback(host):
+    if _is_loopback(host) or host.endswith(_OF_DOCKER):
         return False
     proxies = urllib.request.getproxies()
     if not (proxies.get(scheme) or proxies.get("all")):

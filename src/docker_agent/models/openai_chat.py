@@ -6,7 +6,7 @@ Wire: https://platform.openai.com/docs/api-reference/chat. Read generously: serv
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from docker_agent.messages import (
     AssistantMessage,
     Sampling,
     ToolCall,
+    ToolSpec,
 )
 from docker_agent.models.failures import error_of, problem_of, refused
 from docker_agent.models.http import Http
@@ -52,7 +53,7 @@ class ChatSettings(msgspec.Struct, frozen=True):
     `url` ends in `/chat/completions`; `headers` hold the key; `secrets` are the texts no message
     may show. `output_field` is the name of the output cap, `extra` goes into every body as it is,
     `merge` joins neighbouring system and user messages, `text_calls` says which calls written as
-    text are recognised.
+    text are recognised, `tools` writes the list of tools.
     """
 
     url: str
@@ -65,6 +66,7 @@ class ChatSettings(msgspec.Struct, frozen=True):
     merge: bool = False
     track_usage: bool = True
     text_calls: TextCallsMode = "tags"
+    tools: Callable[[Sequence[ToolSpec]], bytes] = openai_tools
 
 
 class OpenAIChat:
@@ -99,7 +101,7 @@ class OpenAIChat:
             ),
         }
         if ask.tools:
-            body["tools"] = msgspec.Raw(ask.tools.wire(openai_tools))
+            body["tools"] = msgspec.Raw(ask.tools.wire(settings.tools))
             body["tool_choice"] = choice_field(ask.choice)
         if ask.format:
             body["response_format"] = format_field(ask.format)

@@ -4,8 +4,6 @@ answers from a recording."""
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +11,6 @@ from pathlib import Path
 from docker_agent.models.http import Http, open_http
 
 log = logging.getLogger(__name__)
-
-_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
 
 
 @asynccontextmanager
@@ -33,12 +29,8 @@ async def open_road(fake: Path | None = None, record: Path | None = None) -> Asy
             yield http
             return
         from docker_agent.models.recording import open_recording
+        from docker_agent.models.scrub import secret_values
 
-        with open_recording(record, http, _secrets()) as recording:
+        with open_recording(record, http, secret_values()) as recording:
             log.warning("calls of models are recorded in %s", record)
             yield recording
-
-
-def _secrets() -> list[str]:
-    """The values of this process's variables that are secrets by name."""
-    return [value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]

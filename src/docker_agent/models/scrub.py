@@ -1,7 +1,9 @@
-"""What must not be kept of an exchange with a provider: keys, wherever they stand. Pure."""
+"""What must not be kept of an exchange with a provider, nor given away: keys, wherever they
+stand."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -30,6 +32,19 @@ _SECRET_SHAPES = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
     re.DOTALL,
 )
+
+
+_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
+
+
+def secret_values() -> list[str]:
+    """The values of this process's variables that are secrets by name."""
+    return [value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]
+
+
+def plain_environment() -> dict[str, str]:
+    """This process's variables without those that are secrets by name: for child processes."""
+    return {name: value for name, value in os.environ.items() if not _SECRET_VARIABLE.search(name)}
 
 
 def secrets_in(headers: Mapping[str, str]) -> set[str]:

@@ -13,6 +13,7 @@ from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_settings import messages_settings
+from docker_agent.models.dmr import open_docker_model
 from docker_agent.models.endpoints import takes_effort
 from docker_agent.models.gemini import Gemini, gemini_settings
 from docker_agent.models.http import Http
@@ -44,7 +45,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
 
-NOT_YET = ("amazon-bedrock", "dmr", "chatgpt")
+NOT_YET = ("amazon-bedrock", "chatgpt")
 """Protocols of agent files that this program does not speak yet; such a model stops the start."""
 
 
@@ -156,10 +157,20 @@ async def open_google(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mo
     yield Gemini(opening.http, settings, model_card(resolved, settings.model))
 
 
+@asynccontextmanager
+async def _open_docker(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model of Docker Model Runner."""
+    async with open_docker_model(
+        resolved, opening.http, opening.secrets, replay=opening.replay
+    ) as model:
+        yield model
+
+
 PROVIDERS: Mapping[str, Open] = {
     CHAT: open_chat,
     RESPONSES: open_responses,
     "anthropic": open_anthropic,
     "google": open_google,
+    "dmr": _open_docker,
     "local": _open_embedded,
 }
