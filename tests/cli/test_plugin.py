@@ -31,6 +31,9 @@ def test_docker_learns_what_the_plugin_is(tmp_path: Path) -> None:
     [
         (["agent", "serve", "chat", "a.yaml"], ["serve", "chat", "a.yaml"]),
         (["--debug", "agent", "version"], ["version"]),
+        (["--config", "/c", "-H", "x", "-D", "agent", "version"], ["version"]),
+        (["--config=/c", "agent", "version"], ["version"]),
+        (["--config", "agent"], ["--config", "agent"]),
         (["help", "agent"], ["--help"]),
         (["agent", "--help"], ["--help"]),
         (["serve", "chat", "agent"], ["serve", "chat", "agent"]),

@@ -25,6 +25,30 @@ E2E = [
         },
     ),
     *kept(
+        "parts.md §D",
+        {
+            "packaging:plugin": (
+                "`docker-agent plugin install` links the program where docker looks; `uninstall` "
+                "undoes it; another plugin is left alone."
+            ),
+            "packaging:docker": (
+                "The real docker command runs it: arguments, exit codes, help, and every signal."
+            ),
+        },
+    ),
+    *kept(
+        "DESIGN.md §9",
+        {
+            "packaging:notify": "The service manager hears when it is ready, reloads and stops.",
+            "packaging:systemd": (
+                "The systemd unit is valid, closed to what it does not need, and its flags start."
+            ),
+            "packaging:container": (
+                "The container runs as nobody in particular, checks its health, and asks for a key."
+            ),
+        },
+    ),
+    *kept(
         "clients.md §3.7",
         {
             "chat:7:whole-history": (

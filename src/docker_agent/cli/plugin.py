@@ -18,6 +18,13 @@ from docker_agent import __version__
 METADATA_COMMAND = "docker-cli-plugin-metadata"
 SOCKET_VARIABLE = "DOCKER_CLI_PLUGIN_SOCKET"
 NAME = "agent"
+DOCKERS_FLAGS_WITH_VALUE = frozenset(
+    {
+        *("--config", "-c", "--context", "-H", "--host", "-l", "--log-level"),
+        *("--tlscacert", "--tlscert", "--tlskey"),
+    }
+)
+"""Global flags of docker's that take a word of their own: `docker --config DIR agent …`."""
 
 
 def metadata() -> str:
@@ -39,10 +46,13 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
     """
     if list(arguments) == ["help", NAME]:
         return ["--help"]
-    for index, argument in enumerate(arguments):
+    given = enumerate(arguments)
+    for index, argument in given:
         if argument == NAME:
             return list(arguments[index + 1 :])
-        if not argument.startswith("-"):
+        if argument in DOCKERS_FLAGS_WITH_VALUE:
+            next(given, None)
+        elif not argument.startswith("-"):
             break
     return list(arguments)
 

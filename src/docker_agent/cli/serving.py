@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -14,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from docker_agent.cli import notify
 from docker_agent.cli.listen import Listen, banner, bind
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
@@ -91,7 +93,7 @@ async def _serve(serving: Serving) -> None:
                     app,
                     bound,
                     ready=lambda: _announce(banner(bound)),
-                    stopping=running.drain,
+                    stopping=lambda: _drain(running),
                     shutdown_timeout=serving.shutdown_timeout,
                 )
 
@@ -151,6 +153,7 @@ def _reloading(reload: Callable[[], Coroutine[object, object, None]]) -> Generat
 
 async def _reload(keys: Keys, teams: Generations) -> None:
     """What is broken stays as it was, and the log says so."""
+    notify.reloading(os.environ)
     try:
         keys.reload()
     except ConfigError as exc:
@@ -161,11 +164,19 @@ async def _reload(keys: Keys, teams: Generations) -> None:
         log.error("the agents stay as they were: %s", exc)
     else:
         log.info("the agents were read again")
+    finally:
+        notify.ready(os.environ)
 
 
 def _announce(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+    notify.ready(os.environ)
+
+
+def _drain(running: Running) -> None:
+    running.drain()
+    notify.stopping(os.environ)
 
 
 def _settle_memory() -> None:

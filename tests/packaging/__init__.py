@@ -1,0 +1,1 @@
+"""What wraps the server: a service unit, a container."""
