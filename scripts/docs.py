@@ -17,6 +17,7 @@ from docker_agent.cli.serve_chat import chat
 from docker_agent.config.tree import NOWHERE
 from docker_agent.env.chain import Values
 from docker_agent.errors import ConfigError, Kind, ToolError
+from docker_agent.hooks.events import EVENTS
 from docker_agent.hooks.table import BUILTINS
 from docker_agent.messages import ToolSpec
 from docker_agent.server.errors import ROWS
@@ -186,8 +187,17 @@ def _sentence(text: str) -> str:
 
 def hooks() -> str:
     """The builtin hooks, and when each runs."""
-    rows = ((f"`{name}`", f"`{event}`") for name, (event, _) in BUILTINS.items())
-    return table(("hook", "runs at"), rows)
+    rows = (
+        (f"`{name}`", ", ".join(f"`{event}`" for event in row.events) or "any", row.does)
+        for name, row in BUILTINS.items()
+    )
+    return table(("hook", "runs at", "what it does"), rows)
+
+
+def events() -> str:
+    """The events, when each comes, and what hooks can do there."""
+    rows = ((f"`{name}`", row.when, row.can) for name, row in EVENTS.items())
+    return table(("event", "when", "what hooks can do"), rows)
 
 
 def metrics() -> str:
@@ -206,6 +216,7 @@ BLOCKS = {
     "toolsets": toolsets,
     "hooks": hooks,
     "metrics": metrics,
+    "events": events,
 }
 
 

@@ -17,6 +17,7 @@ from tests.promises.file_errors import FILE_ERRORS
 from tests.promises.file_forms import FILE_FORMS
 from tests.promises.file_keys import FILE_KEYS
 from tests.promises.forms import FORMS
+from tests.promises.hooks import HOOKS
 from tests.promises.keeping import KEEPING
 from tests.promises.loading import LOADING
 from tests.promises.local import LOCAL
@@ -50,6 +51,7 @@ PROMISES: tuple[Promise, ...] = (
     *MODELS,
     *TOOLS,
     *ACTING,
+    *HOOKS,
     *NATIVE,
     *PROVIDERS,
     *MCP,

@@ -101,11 +101,17 @@ NO_RULES = Rules()
 
 class Decision(msgspec.Struct, frozen=True):
     """Whether a call runs; `source` is one word for the audit line, `text` what the model reads
-    when it does not."""
+    when it does not.
+
+    `final`: a deny rule said so, and nothing counts beside it. `asks`: it would be a question to
+    somebody, which a hook may answer.
+    """
 
     allowed: bool
     source: str
     text: str = ""
+    final: bool = False
+    asks: bool = False
 
 
 def parse_rule(pattern: str) -> Rule:
@@ -155,7 +161,7 @@ def decide(
     meaning = spec.meaning(arguments) if spec.meaning and arguments is not None else None
     if _refuses(rules.deny, name, arguments, meaning):
         text = f"Tool '{name}' is denied by permissions configuration."
-        return Decision(False, "team_permissions_deny", text)
+        return Decision(False, "team_permissions_deny", text, final=True)
     if _allows(rules.allow, name, arguments, meaning):
         return Decision(True, "team_permissions_allow")
     if _refuses(rules.ask, name, arguments, meaning):
@@ -203,6 +209,7 @@ def _by_mode(mode: SafetyMode, name: str, found: Label) -> Decision:
         source,
         f"Tool '{name}' was denied: safety mode '{mode}' allows {allowed}. "
         "Do not try again; say what you could not do.",
+        asks=mode in ("strict", "balanced"),
     )
 
 

@@ -102,26 +102,11 @@ async def test_a_definition_of_an_unspoken_provider_stops_the_start(tmp_path: Pa
         assert text in await complaint(tmp_path, file)
 
 
-HOOK = [{"type": "command", "command": "true"}]
-
-
 @requirement("loader:guards")
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
         ({"harness": {"type": "codex"}}, "agents with a harness cannot be served"),
-        (
-            {"hooks": {"pre_tool_use": [{"hooks": HOOK}]}},
-            "hooks.pre_tool_use guards and is not supported yet",
-        ),
-        (
-            {"hooks": {"permission_request": [{"hooks": HOOK}]}},
-            "hooks.permission_request guards and is not supported yet",
-        ),
-        ({"hooks": {"before_llm_call": HOOK}}, "hooks.before_llm_call guards"),
-        ({"hooks": {"user_prompt_submit": HOOK}}, "hooks.user_prompt_submit guards"),
-        ({"hooks": {"tool_response_transform": [{"hooks": HOOK}]}}, "tool_response_transform"),
-        ({"redact_secrets": True}, "redact_secrets guards and is not supported yet"),
     ],
 )
 async def test_a_guard_that_is_not_built_stops_the_start(
@@ -139,7 +124,6 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
     """DESIGN.md §8: the agent is served; the operator is told."""
     root = {
         "model": "ollama/x",
-        "hooks": {"stop": HOOK},
         "code_mode_tools": True,
         "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think"}],
     }
@@ -148,7 +132,7 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
         async with loaded(tmp_path, file) as team:
             assert [one.name for one in team.agents["root"].toolbox.toolsets] == ["think"]
     said = [record.getMessage() for record in caplog.records]
-    for key in ("hooks", "code_mode_tools"):
+    for key in ("code_mode_tools",):
         assert f"agents.root.{key} is not supported yet and has no effect" in said
     wanted = "agents.root.toolsets[0]: 'lsp' is not supported yet; the agent runs without it"
     assert wanted in said

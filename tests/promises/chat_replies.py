@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.promises.promise import kept, planned
+from tests.promises.promise import kept
 
 REPLIES = "chat-server.md §4"
 ACTIVITY = "chat-server.md §5"
@@ -55,9 +55,8 @@ CHAT_REPLIES = [
             "chat:4:insecure": "--insecure-no-auth takes any Host, still no cross-site request.",
         },
     ),
-    *planned(
+    *kept(
         REPLIES,
-        "tools",
         {"chat:4:hook-blocked": "A hook that says no is 403 hook_blocked."},
     ),
     *kept(

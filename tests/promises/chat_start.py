@@ -100,6 +100,7 @@ CHAT_START = [
             ),
             "chat:1:plugin": "The executable answers as a Docker CLI plugin.",
             "chat:1:models-gateway": "--models-gateway is honoured.",
+            "chat:1:hook-flags": "The six --hook-* flags add hooks.",
             "chat:1:durations": "Durations are Go durations: 300ms, 1m30s, 2h.",
         },
     ),
@@ -118,7 +119,6 @@ CHAT_START = [
                 "Slow toolsets start in the background; the socket answers at once."
             ),
             "chat:1:code-mode": "--code-mode-tools is accepted.",
-            "chat:1:hook-flags": "The six --hook-* flags add hooks.",
         },
     ),
     *planned(

@@ -15,6 +15,9 @@ RUNTIME = [
             "runtime:20.2:unknown-tool": "A call for a tool there is not is told to the model.",
             "runtime:20.2:broken-arguments": "Broken arguments are told to the model.",
             "runtime:20.2:parallel": "Results stand in the order of the calls.",
+            "runtime:20.2:redacted": (
+                "A secret in a tool's output is taken out before events and models see it."
+            ),
             "runtime:20.2:loop": "The same call five times ends the run: loop_detected.",
             "runtime:20.2:max-iterations": "The iteration limit ends with its notice and length.",
         },

@@ -133,7 +133,7 @@ SEED = [
         "--models-gateway is accepted too.",
         "providers",
     ),
-    Promise("seed:hook-flags", "seed.txt:146", "The --hook-* flags are accepted too.", "tools"),
+    Promise("seed:hook-flags", "seed.txt:146", "The --hook-* flags are accepted too."),
     Promise(
         "seed:open-webui",
         "seed.txt:151-157",

@@ -204,7 +204,8 @@ class Listener:
 
 def asking(of: Team, text: str = "go", **fields: JSON) -> RunRequest:
     """A request to the team's default agent."""
-    return RunRequest("r1", of.default, (UserMessage(text),), **fields)
+    new = fields.pop("new", (UserMessage(text),))
+    return RunRequest("r1", of.default, new, **fields)
 
 
 async def go(of: Team, listener: Listener | None = None, **fields: JSON) -> Outcome:

@@ -15,7 +15,8 @@ from docker_agent.events import (
     ToolProgress,
     ToolStarted,
 )
-from docker_agent.hooks.port import HookInput, Hooks, Verdict
+from docker_agent.hooks.fire import Entry, Firing
+from docker_agent.hooks.port import HookInput, Verdict
 from docker_agent.messages import (
     JSON,
     Format,
@@ -69,7 +70,7 @@ async def test_a_hook_may_stop_a_run_before_the_model_is_asked(event: str) -> No
         return Verdict(block="not today")
 
     model = Actor("never")
-    hooks = Hooks({event: [block]})  # type: ignore[dict-item]
+    hooks = Firing({event: [Entry(block)]})  # type: ignore[dict-item]
     outcome = await go(team(agent("root", model, hooks=hooks)))
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.message) == ("hook_blocked", "not today")
@@ -86,7 +87,7 @@ async def test_contexts_are_asked_for_once_a_run_and_once_a_call() -> None:
         return Verdict(f"{given.event} {len(fired)}")
 
     model = Actor((call("t"),), "done")
-    hooks = Hooks({"session_start": [context], "turn_start": [context]})
+    hooks = Firing({"session_start": [Entry(context)], "turn_start": [Entry(context)]})
     outcome = await go(team(agent("root", model, {"t": fine}, hooks=hooks)))
     assert fired == ["session_start", "turn_start", "turn_start"]
     shown = [[m.text for m in ask.messages if isinstance(m, SystemMessage)] for ask in model.asked]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -14,6 +14,9 @@ from docker_agent.config.durations import parse_duration
 from docker_agent.env.directories import Directories
 from docker_agent.errors import ConfigError
 from docker_agent.log import LogFormat
+
+if TYPE_CHECKING:  # help and completion need not wait for it
+    from docker_agent.hooks.port import HookEvent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -107,6 +110,30 @@ def global_flags(command: Command) -> Command:
         ),
     ]
     for option in reversed(options):
+        command = option(command)
+    return command
+
+
+HOOK_FLAGS: Mapping[HookEvent, str] = {
+    "pre_tool_use": "before each tool call, and may refuse it",
+    "post_tool_use": "after each tool call",
+    "session_start": "when a request's run begins",
+    "session_end": "when a request's run has ended",
+    "on_user_input": "when a run waits for its user",
+    "stop": "when an agent is done",
+}
+"""The events of the `--hook-*` flags, and when each comes."""
+
+
+def hook_flags(command: Command) -> Command:
+    """Gives a command the `--hook-*` flags."""
+    for event, when in reversed([*HOOK_FLAGS.items()]):
+        option = click.option(
+            f"--hook-{event.replace('_', '-')}",
+            multiple=True,
+            metavar="COMMAND",
+            help=f"Run a command {when}. Repeatable.",
+        )
         command = option(command)
     return command
 

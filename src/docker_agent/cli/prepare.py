@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from docker_agent import log
-from docker_agent.cli.flags import Globals
+from docker_agent.cli.flags import HOOK_FLAGS, Globals
 from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
 from docker_agent.config.aliases import references
@@ -20,6 +20,7 @@ from docker_agent.env.blot import blot_environment
 from docker_agent.env.chain import Secrets, standard_chain
 from docker_agent.env.directories import Directories, installation_id
 from docker_agent.errors import ConfigError
+from docker_agent.hooks.port import HookEvent
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import find_source
 from docker_agent.models.gateway import VARIABLES, Gateway, parse_gateway
@@ -72,6 +73,12 @@ class Flags(msgspec.Struct, frozen=True):
     models_gateway: str | None
     fake: str | None
     record: str | None
+    hook_pre_tool_use: tuple[str, ...] = ()
+    hook_post_tool_use: tuple[str, ...] = ()
+    hook_session_start: tuple[str, ...] = ()
+    hook_session_end: tuple[str, ...] = ()
+    hook_on_user_input: tuple[str, ...] = ()
+    hook_stop: tuple[str, ...] = ()
 
 
 def serve(options: Globals, agent_file: str, flags: Flags) -> None:
@@ -129,6 +136,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
             gateway=_gateway(flags, user, secrets, directories),
             default_model=user.default_model,
             providers=user.providers,
+            hooks=_hooks(flags),
         ),
         secrets=secrets,
         listen=listen,
@@ -154,6 +162,15 @@ def _gateway(
         return None
     parse_gateway(address)
     return parse_gateway(address, installation_id(directories.config))
+
+
+def _hooks(flags: Flags) -> dict[HookEvent, tuple[str, ...]]:
+    """The commands of the `--hook-*` flags by event; blank ones are none."""
+    given: dict[HookEvent, tuple[str, ...]] = {
+        event: tuple(one for one in getattr(flags, f"hook_{event}") if one.strip())
+        for event in HOOK_FLAGS
+    }
+    return {event: commands for event, commands in given.items() if commands}
 
 
 def _settings(flags: Flags, listen: Listen, safety: SafetyMode, *, any_key: bool) -> ServerSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from docker_agent.cli.flags import DURATION, PAIRS, SILENCE, Globals, global_flags
+from docker_agent.cli.flags import DURATION, PAIRS, SILENCE, Globals, global_flags, hook_flags
 from docker_agent.permissions import SAFETY_MODES
 from docker_agent.runtime.request import MAX_TURNS
 from docker_agent.server.activity import MODES
@@ -204,6 +204,7 @@ DEFAULT_LOOP = "uvloop"
     type=click.Path(dir_okay=False),
     help="Write what models are asked and answer to a new recording, without keys.",
 )
+@hook_flags
 @global_flags
 @click.pass_obj
 def chat(options: Globals, agent_file: str, **flags: object) -> None:

@@ -3,6 +3,7 @@ here."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -17,12 +18,13 @@ from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import expand_template, needless_template_warning
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
-from docker_agent.hooks.port import Hook, HookEvent, Hooks
-from docker_agent.hooks.table import BUILTINS
+from docker_agent.hooks import table as hooks
+from docker_agent.hooks.command import AT_ONCE
 from docker_agent.loader.answer_file import caching
 from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
 from docker_agent.loader.externals import Part, gather
+from docker_agent.loader.hooks import agent_hooks
 from docker_agent.loader.models import Models, with_choices
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
@@ -41,6 +43,7 @@ from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import Toolbox
 from docker_agent.tools import table as tools
 from docker_agent.tools.background import Background
+from docker_agent.tools.environment import scrubbed
 from docker_agent.tools.port import Toolset
 
 log = logging.getLogger(__name__)
@@ -121,6 +124,12 @@ class _Builder:
             source=str(source.path or source.name),
             cache_dir=overrides.cache_dir,
         )
+        self._hook_opening = hooks.Opening(
+            overrides.working_dir,
+            scrubbed(os.environ, self._tools.withheld),
+            asyncio.Semaphore(AT_ONCE),
+            secrets.get,
+        )
 
     def check(self) -> Missing:
         """The variables that its models need and nobody has. Raises `ConfigError` for anything
@@ -182,7 +191,9 @@ class _Builder:
                 for entry in agent.toolsets
                 if entry.model
             },
-            hooks=self._hooks(agent),
+            hooks=agent_hooks(
+                agent, self._hook_opening, self._overrides.hooks, trusted=self._tools.trusted
+            ),
             limits=Limits(
                 max_iterations=agent.max_iterations,
                 repeats=agent.max_consecutive_tool_calls or DEFAULT_REPEATS,
@@ -245,20 +256,6 @@ class _Builder:
         )
         instruction = expand_template(entry.instruction, self._secrets.get)
         return as_wished(toolset, entry, agent, instruction or None)
-
-    def _hooks(self, agent: declared.Agent) -> Hooks:
-        wanted: list[tuple[str, tuple[str, ...]]] = []
-        if agent.add_environment_info:
-            wanted.append(("add_environment_info", ()))
-        if agent.add_date:
-            wanted.append(("add_date", ()))
-        if agent.add_prompt_files:
-            wanted.append(("add_prompt_files", agent.add_prompt_files))
-        by_event: dict[HookEvent, list[Hook]] = {}
-        for name, arguments in wanted:
-            event, make = BUILTINS[name]
-            by_event.setdefault(event, []).append(make(self._overrides.working_dir, arguments))
-        return Hooks(by_event)
 
 
 def _key_names(file: AgentFile) -> frozenset[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from docker_agent.config.model import Provider
+from docker_agent.hooks.port import HookEvent
 from docker_agent.models.gateway import Gateway
 from docker_agent.permissions import SafetyMode
 
@@ -16,6 +17,7 @@ class Overrides(msgspec.Struct, frozen=True):
     """`working_dir` is where tools work; `cache_dir` and `data_dir` are ours.
 
     `withheld` names variables that hold the server's own secrets, which no child process gets.
+    `hooks` are commands that every agent's events run beside what its file says.
     `agent` is the one agent to expose, `safety` the server's mode, which the log at the start
     speaks of; `safety_explicit` says that the operator chose it. `replay`: models answer from a
     recording, so no key is needed. `gateway` is the models gateway, `default_model` the
@@ -29,6 +31,7 @@ class Overrides(msgspec.Struct, frozen=True):
     safety: SafetyMode = "autonomous"
     safety_explicit: bool = False
     withheld: frozenset[str] = frozenset()
+    hooks: Mapping[HookEvent, tuple[str, ...]] = {}
     replay: bool = False
     gateway: Gateway | None = None
     default_model: str = ""

@@ -12,14 +12,6 @@ from docker_agent.config.model import Model
 
 log = logging.getLogger(__name__)
 
-GUARDING_HOOKS = (
-    "pre_tool_use",
-    "permission_request",
-    "tool_response_transform",
-    "before_llm_call",
-    "user_prompt_submit",
-)
-
 
 def refuse_unbuilt(file: AgentFile) -> None:
     """Warn about wishes that are not granted; raise `ConfigError` for guards that would be
@@ -46,16 +38,10 @@ def _model_wishes(model: Model) -> list[str]:
 def _refuse_guards(agent: Agent) -> None:
     if agent.harness is not None:
         raise agent.error("agents with a harness cannot be served; give it a model", "harness")
-    for event in GUARDING_HOOKS:
-        if agent.hooks is not None and getattr(agent.hooks, event):
-            raise agent.error(f"hooks.{event} guards and is not supported yet", "hooks")
-    if agent.redact_secrets:
-        raise agent.error("redact_secrets guards and is not supported yet", "redact_secrets")
 
 
 def _wishes(agent: Agent) -> list[str]:
     wishes = {
-        "hooks": agent.hooks is not None,
         "skills": bool(agent.merged_skills.sources or agent.merged_skills.inline),
         "code_mode_tools": agent.code_mode_tools,
     }

@@ -11,15 +11,17 @@ import anyio
 import msgspec
 
 from docker_agent.errors import ToolError
-from docker_agent.events import ToolFinished, ToolProgress, ToolStarted
-from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolResult
-from docker_agent.permissions import Decision, decide
+from docker_agent.events import ToolFinished, ToolStarted
+from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolResult, ToolSpec
+from docker_agent.permissions import Decision
+from docker_agent.runtime.approval import approve, final_call, record
+from docker_agent.runtime.moments import blocked
+from docker_agent.runtime.results import finished, observed, progress_of
 from docker_agent.runtime.strand import Strand
 from docker_agent.runtime.toolbox import Gathered
 from docker_agent.tools.port import CallContext, Toolset
 
 log = logging.getLogger(__name__)
-audit = logging.getLogger("docker_agent.audit")
 
 CALL_TIMEOUT = 120.0
 """Seconds one tool call may take, beside the request's deadline (runtime.md §3.8)."""
@@ -28,6 +30,7 @@ PARALLEL_CALLS = 8
 """Calls of one batch that run at once (runtime.md §5.2)."""
 
 NO_OUTPUT = "(no output)"
+NOT_A_TOOL = Decision(False, "unknown_tool")
 RUNTIME_CATEGORY = "runtime"
 """Tools that are runs of their own (`transfer_task`): only the request's deadline bounds them."""
 
@@ -41,18 +44,25 @@ async def run_batch(strand: Strand, tools: Gathered, calls: Sequence[ToolCall]) 
     """Run the server's calls of one assistant message; their tool messages join the strand in call
     order.
 
-    Calls of the client's own tools are left out: they are the client's to answer.
+    Calls of the client's own tools are left out: they are the client's to answer. Raises
+    `RunFailed` when a hook that saw a result ends the run; the other calls end with it.
     """
     results: dict[int, ToolResult] = {}
+    stops: list[str] = []
     limiter = anyio.CapacityLimiter(PARALLEL_CALLS)
 
     async def run_one(index: int) -> None:
         async with limiter:
-            results[index] = await _answer(strand, tools, calls[index])
+            results[index], stop = await _answer(strand, tools, calls[index])
+            if stop is not None:
+                stops.append(stop)
+                group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
         for index in range(len(calls)):
             group.start_soon(run_one, index)
+    if stops:
+        raise blocked(stops[0])
     in_order = [results[index] for index in range(len(calls))]
     strand.messages.extend(
         ToolMessage(call.id, result.text or NO_OUTPUT, result.is_error, result.parts)
@@ -61,35 +71,41 @@ async def run_batch(strand: Strand, tools: Gathered, calls: Sequence[ToolCall]) 
     return in_order
 
 
-async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> ToolResult:
+async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> tuple[ToolResult, str | None]:
+    """The answer to one call, and why the run must stop, if a hook says so."""
     spec, owner = tools.list.by_name.get(call.name), tools.owner(call.name)
     if spec is None or owner is None:
-        return ToolResult(not_available(call.name), is_error=True)
-    arguments, problem = parse_arguments(call.arguments)
-    decision = decide(strand.agent.rules or strand.ledger.team.rules, strand.mode, spec, arguments)
-    _record(strand, call, decision)
+        record(strand, call.name, NOT_A_TOOL)
+        return ToolResult(not_available(call.name), is_error=True), None
+    written, problem = parse_arguments(call.arguments)
+    decision, arguments = await approve(strand, spec, call, written)
     if not decision.allowed:
-        return ToolResult(decision.text, is_error=True)
+        refusal = ToolResult(decision.text, is_error=True)
+        return await finished(strand, spec, call, arguments, refusal), None
+    call = final_call(call, arguments, written)
     await strand.tell(ToolStarted(call, spec.title or spec.name))
     if arguments is None:
         result = ToolResult(f"Error calling tool: {problem}", is_error=True)
     else:
-        limit = None if spec.keeps_time or spec.category == RUNTIME_CATEGORY else CALL_TIMEOUT
         strand.ledger.changed |= not (spec.read_only or spec.harmless)
-        result = await _call(strand, owner, call, arguments, limit)
+        result = await _call(strand, spec, owner, call, dict(arguments))
+    result = await finished(strand, spec, call, arguments, result)
     await strand.tell(ToolFinished(call, result))
-    return result
+    if spec.category == RUNTIME_CATEGORY:
+        return result, None
+    return result, await observed(strand, spec, call, arguments, result)
 
 
 async def _call(
-    strand: Strand, owner: Toolset, call: ToolCall, arguments: dict[str, JSON], limit: float | None
+    strand: Strand, spec: ToolSpec, owner: Toolset, call: ToolCall, arguments: dict[str, JSON]
 ) -> ToolResult:
     ledger = strand.ledger
+    limit = None if spec.keeps_time or spec.category == RUNTIME_CATEGORY else CALL_TIMEOUT
     ledger.acted = True
     timeout = asyncio.timeout(limit)
     try:
         async with timeout:
-            return await owner.call(call.name, arguments, _context(strand, call))
+            return await owner.call(call.name, arguments, _context(strand, spec, call))
     except ToolError as exc:
         return ToolResult(f"Error calling tool: {exc}", is_error=True)
     except TimeoutError:
@@ -104,12 +120,8 @@ async def _call(
         return ToolResult("Error calling tool: internal error in the tool", is_error=True)
 
 
-def _context(strand: Strand, call: ToolCall) -> CallContext:
+def _context(strand: Strand, spec: ToolSpec, call: ToolCall) -> CallContext:
     ledger, request = strand.ledger, strand.ledger.request
-
-    async def progress(text: str) -> None:
-        await strand.tell(ToolProgress(call, text))
-
     return CallContext(
         run=request.id,
         agent=strand.agent.name,
@@ -118,7 +130,7 @@ def _context(strand: Strand, call: ToolCall) -> CallContext:
         headers=request.headers,
         state=strand.draft,
         call_id=call.id,
-        progress=progress,
+        progress=progress_of(strand, spec, call),
         remaining=ledger.remaining,
         spawn=ledger.spawn,
     )
@@ -136,17 +148,3 @@ def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str]:
     if not isinstance(arguments, dict):
         return None, "the arguments must be one JSON object"
     return cast(dict[str, JSON], arguments), ""
-
-
-def _record(strand: Strand, call: ToolCall, decision: Decision) -> None:
-    if decision.allowed and not audit.isEnabledFor(logging.INFO):
-        return
-    audit.log(
-        logging.INFO if decision.allowed else logging.WARNING,
-        "run %s agent %s tool %s: %s (%s)",
-        strand.ledger.request.id,
-        strand.agent.name,
-        call.name,
-        "allowed" if decision.allowed else "refused",
-        decision.source,
-    )

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from docker_agent.errors import ModelError
 from docker_agent.events import Delta
-from docker_agent.messages import Message, Sampling, Summary, Usage
+from docker_agent.messages import Message, Sampling, Summary, SystemMessage, Usage
 from docker_agent.models.port import Ask
-from docker_agent.runtime import summaries
+from docker_agent.runtime import moments, summaries
 from docker_agent.runtime.strand import Strand
 from docker_agent.runtime.summaries import Compaction, question, tail_start
 
@@ -79,8 +79,19 @@ async def compact(strand: Strand, asked: tuple[Message, ...], *, refused: bool =
     start = tail_start(strand.messages, before, budget)
     if start <= before:
         return False
+    source = "overflow" if refused else "auto"
+    told = await moments.before_compaction(
+        strand,
+        source,
+        input_tokens=int(strand.fill.size(strand.messages, asked)),
+        context_limit=window,
+    )
+    if told.block is not None:
+        return False
     try:
-        text = await _summary(strand, compaction, strand.messages[before:start], window)
+        text = told.summary or await _summary(
+            strand, compaction, strand.messages[before:start], window, told.context
+        )
     except ModelError as exc:
         log.warning("run %s: no summary could be written: %s", strand.ledger.request.id, exc)
         return False
@@ -96,6 +107,7 @@ async def compact(strand: Strand, asked: tuple[Message, ...], *, refused: bool =
         start - before,
         len(text),
     )
+    await moments.after_compaction(strand, source, text)
     return True
 
 
@@ -107,14 +119,19 @@ def learn(strand: Strand, asked: tuple[Message, ...], usage: Usage) -> None:
         strand.fill = strand.fill.after(asked, usage.prompt, usage.completion, covered)
 
 
-async def _summary(strand: Strand, compaction: Compaction, old: list[Message], window: int) -> str:
-    """The text that stands for `old` and the summary before it; empty when the model wrote
-    none."""
+async def _summary(
+    strand: Strand, compaction: Compaction, old: list[Message], window: int, wishes: str
+) -> str:
+    """The text that stands for `old` and the summary before it; empty when the model wrote none.
+    `wishes` are words of hooks for whoever writes it."""
     most = int(min(summaries.MAX_SUMMARY, window / summaries.SUMMARY_SHARE))
     room = min(window, compaction.model.card.context or window) - most
     messages = question(old, strand.summary, room / strand.fill.ratio)
     if messages is None:
         return ""
+    if wishes:
+        messages = (SystemMessage(wishes), *messages)
+    messages = strand.agent.hooks.redaction.messages(messages, strand.looked_through)
     reply = await compaction.model.reply(
         Ask(
             messages,

@@ -18,6 +18,7 @@ from docker_agent.messages import (
     UserMessage,
 )
 from docker_agent.permissions import strictest
+from docker_agent.runtime import moments
 from docker_agent.runtime.agent import Agent
 from docker_agent.runtime.calls import RUNTIME_CATEGORY
 from docker_agent.runtime.prompt import task_message
@@ -84,18 +85,29 @@ class Delegation:
             strictest(strand.mode, agent.safety),
             strand.draft,
             depth=strand.depth + 1,
+            session=f"{strand.session}/{ledger.children}",
+            parent_session=strand.session,
         )
         await child.tell(AgentSwitched(target, "transfer_task"))
+        await moments.switched(strand, "transfer_task", strand.agent, agent)
         try:
             await self._advance(child)
         except RunFailed as exc:
+            await self._returned(child, exc.failure.message, is_error=True)
             raise ToolError(exc.failure.message) from exc
         answers = (
             message.text
             for message in reversed(child.messages)
             if isinstance(message, AssistantMessage)
         )
-        return ToolResult(next(answers, ""))
+        answer = next(answers, "")
+        await self._returned(child, answer, is_error=False)
+        return ToolResult(answer)
+
+    async def _returned(self, child: Strand, text: str, *, is_error: bool) -> None:
+        strand = self._strand
+        await moments.switched(strand, "transfer_task_return", child.agent, strand.agent)
+        await moments.child_ended(strand, child.agent, text, is_error=is_error)
 
     async def _hand_off(self, target: str) -> ToolResult:
         strand = self._strand

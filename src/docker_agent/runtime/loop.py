@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Literal
 
 from docker_agent.errors import Failure
 from docker_agent.events import AgentSwitched, Emit
@@ -18,7 +20,7 @@ from docker_agent.messages import (
     shown_digest,
 )
 from docker_agent.permissions import strictest
-from docker_agent.runtime import limits
+from docker_agent.runtime import limits, moments
 from docker_agent.runtime.agent import Team
 from docker_agent.runtime.calls import run_batch
 from docker_agent.runtime.delegation import PROCEED, Delegation
@@ -74,7 +76,7 @@ async def _answer(strand: Strand) -> None:
     key = caching.key(request, agent, strand.messages)
     kept = await caching.answers.get(key)
     if kept is not None:
-        await say(strand, kept)
+        await _told(strand, _say_again(strand, kept))
         return
     await advance(strand)
     text = BLANK_LINE.join(strand.texts)
@@ -83,32 +85,74 @@ async def _answer(strand: Strand) -> None:
         await caching.answers.put(key, text)
 
 
+async def _say_again(strand: Strand, text: str) -> None:
+    await say(strand, text)
+    await moments.answered(strand)
+    await moments.waits(strand, "answered")
+
+
 async def advance(strand: Strand) -> None:
     """Take turns until this strand's agent, and whoever it hands off to, asks for nothing more.
 
     Raises `RunFailed`. Ends early when calls wait for the client.
     """
+    await _told(strand, _take_turns(strand))
+
+
+async def _told(strand: Strand, work: Coroutine[object, object, None]) -> None:
+    """Do the work of a strand, with what its hooks are told before and after. Raises
+    `RunFailed`."""
+    reason: Literal["stream_ended", "error", "canceled"] = "canceled"
+    try:
+        try:
+            await moments.begin(strand)
+        except BaseException:
+            work.close()
+            raise
+        await work
+        reason = "stream_ended"
+    except RunFailed as exc:
+        reason = "error"
+        await moments.failed(strand, exc.failure)
+        raise
+    finally:
+        await moments.end(strand, reason)
+
+
+async def _take_turns(strand: Strand) -> None:
     delegation = _delegation(strand)
     while True:
         if notice := _spent(strand):
             strand.finish = "length"
+            await moments.limit_reached(strand, notice)
             await say(strand, notice)
             return
-        tools = await _gather(strand, delegation)
-        reply = await ask_once(strand, tools)
-        calls = reply.message.calls
-        if calls and await _act(strand, tools, calls):
-            if strand.next_agent:
-                await _switch(strand, strand.next_agent, forced=False)
-            return
-        target = strand.next_agent or ("" if calls else strand.agent.force_handoff)
+        async with moments.Turning(strand) as turn:
+            tools = await _gather(strand, delegation)
+            reply = await ask_once(strand, tools)
+            calls = reply.message.calls
+            over = bool(calls) and await _act(strand, tools, calls)
+            target = strand.next_agent or ("" if calls else strand.agent.force_handoff)
+            forced = bool(target) and not strand.next_agent
+            if not (calls or target):
+                await settle_shape(strand, tools)
+            if not calls:
+                await moments.answered(strand)
+            turn.reason = _turn_reason(over=over or not calls, forced=forced)
         if target:
-            forced = not strand.next_agent
             await _switch(strand, target, forced=forced)
             delegation = _delegation(strand)
-        elif not calls:
-            await settle_shape(strand, tools)
+        if over or not (calls or target):
+            await moments.waits(strand, "client_tools" if over else "answered")
             return
+        if target:
+            await moments.begin(strand)
+
+
+def _turn_reason(*, over: bool, forced: bool) -> moments.TurnEnd:
+    if forced:
+        return "force_handoff"
+    return "normal" if over else "continue"
 
 
 def _spent(strand: Strand) -> str | None:
@@ -138,11 +182,13 @@ async def _act(strand: Strand, tools: Gathered, calls: tuple[ToolCall, ...]) -> 
 async def _switch(strand: Strand, target: str, *, forced: bool) -> None:
     strand.next_agent = None
     agent = strand.ledger.team.agents[target]
+    kind = "force_handoff" if forced else "handoff"
+    await moments.switched(strand, kind, strand.agent, agent)
     strand.become(agent)
     strand.mode = strictest(strand.mode, agent.safety)
     if forced:
         strand.messages.append(UserMessage(PROCEED, implicit=True))
-    await strand.tell(AgentSwitched(target, "force_handoff" if forced else "handoff"))
+    await strand.tell(AgentSwitched(target, kind))
 
 
 def _delegation(strand: Strand) -> Delegation | None:

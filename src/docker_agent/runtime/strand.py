@@ -62,6 +62,9 @@ class Strand:
 
     `messages` is all of it, `summary` what stands for the older ones, `fill` how long it is;
     `texts` what was said in each turn so far. `agent` changes on a hand-off, the ledger never does.
+    `session` and `parent_session` are its names for hooks, whose words for the prompt stand in
+    `session_contexts` (by agent), `prompt_context` and `notes`; `heard` says that they know what
+    the user said.
     """
 
     ledger: Ledger
@@ -76,13 +79,23 @@ class Strand:
     iterations: int = 0
     next_agent: str | None = None
     next_model: str | None = None
-    session_context: str | None = None
     summary: Summary | None = None
     fill: Fill = field(default_factory=Fill)
+    parent_session: str = ""
+    session: str = ""
+    session_contexts: dict[str, str] = field(default_factory=dict[str, str])
+    heard: bool = False
+    prompt_context: str = ""
+    notes: list[str] = field(default_factory=list[str])
+    looked_through: dict[int, tuple[Message, Message]] = field(
+        default_factory=dict[int, tuple[Message, Message]]
+    )
     repeats: Repeats = field(init=False)
     source: Source = field(init=False)
 
     def __post_init__(self) -> None:
+        if not self.session:
+            self.session = self.ledger.request.conversation_id or self.ledger.request.id
         self.become(self.agent)
 
     def become(self, agent: Agent) -> None:
@@ -90,7 +103,6 @@ class Strand:
         self.agent = agent
         self.iterations = 0
         self.next_model = None
-        self.session_context = None
         self.repeats = Repeats(agent.limits.repeats)
         self.source = Source(self.ledger.request.id, self.depth, agent.name)
 

@@ -9,7 +9,6 @@ import msgspec
 
 from docker_agent.errors import Failure, ModelError
 from docker_agent.events import Delta, ModelReplied, TextDelta
-from docker_agent.hooks.port import HookEvent, HookInput
 from docker_agent.messages import (
     AUTO,
     NO_SAMPLING,
@@ -20,7 +19,7 @@ from docker_agent.messages import (
     ToolChoice,
 )
 from docker_agent.models.port import Ask, Model, ModelCard, Reply
-from docker_agent.runtime import compaction, prompt
+from docker_agent.runtime import compaction, moments, prompt
 from docker_agent.runtime.strand import BLANK_LINE, RunFailed, Strand
 from docker_agent.runtime.summaries import shown
 from docker_agent.runtime.toolbox import Gathered
@@ -55,12 +54,13 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
     `RunFailed` when the model failed."""
     ledger, agent = strand.ledger, strand.agent
     model = strand.take_model()
-    contexts = await _contexts(strand)
+    contexts = await moments.contexts(strand)
 
     def messages() -> tuple[Message, ...]:
         return _messages(strand, model.card, tools, contexts)
 
-    ask = _build_ask(strand, tools, await compaction.within_window(strand, messages))
+    fitting = await compaction.within_window(strand, messages)
+    ask = _build_ask(strand, tools, await moments.before_call(strand, fitting))
     strand.iterations += 1
     ledger.turns += 1
     try:
@@ -74,16 +74,19 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
     _keep(strand, msgspec.structs.replace(message, agent=agent.name), reply.finish)
     compaction.learn(strand, ask.messages, reply.usage)
     await strand.tell(ModelReplied(reply.model, reply.usage))
+    await moments.after_call(strand, reply)
     return msgspec.structs.replace(reply, message=message)
 
 
 async def ask_quietly(strand: Strand, tools: Gathered, *more: Message) -> Reply:
     """One more call, with `more` behind the conversation, which nobody hears and which is not kept;
-    its usage counts. Raises `ModelError`."""
+    its usage counts. Raises `ModelError`, and `RunFailed` when a hook says no."""
     model = strand.agent.model
-    told = _messages(strand, model.card, tools, (strand.session_context or "",))
+    session = strand.session_contexts.get(strand.agent.name, "")
+    told = (*_messages(strand, model.card, tools, (session,)), *more)
     ask = msgspec.structs.replace(
-        _build_ask(strand, tools, (*told, *more)), choice=ToolChoice("none") if tools.list else AUTO
+        _build_ask(strand, tools, await moments.before_call(strand, told)),
+        choice=ToolChoice("none") if tools.list else AUTO,
     )
     strand.ledger.turns += 1
     reply = await model.reply(ask, _unheard)
@@ -116,15 +119,9 @@ async def _asked(
             raise
         if not await compaction.compact(strand, ask.messages, refused=True):
             raise
-    ask = msgspec.structs.replace(ask, messages=messages())
+    shorter = await moments.before_call(strand, messages())
+    ask = msgspec.structs.replace(ask, messages=shorter)
     return ask, await model.reply(ask, Voice(strand))
-
-
-async def _contexts(strand: Strand) -> tuple[str, ...]:
-    """What hooks add to the prompt of this run, and of this call."""
-    if strand.session_context is None:
-        strand.session_context = await _hook_context(strand, "session_start")
-    return strand.session_context, await _hook_context(strand, "turn_start")
 
 
 def _messages(
@@ -151,19 +148,6 @@ def _build_ask(strand: Strand, tools: Gathered, messages: tuple[Message, ...]) -
         deadline=request.deadline,
         session=request.conversation_id or request.id,
     )
-
-
-async def _hook_context(strand: Strand, event: HookEvent) -> str:
-    hooks = strand.agent.hooks
-    if not hooks.has(event):
-        return ""
-    ledger = strand.ledger
-    verdict = await hooks.fire(
-        event, HookInput(event, strand.agent.name, ledger.team.working_dir, ledger.request.id)
-    )
-    if verdict.block is not None:
-        raise RunFailed(Failure("hook_blocked", verdict.block))
-    return verdict.context
 
 
 def _keep(strand: Strand, message: AssistantMessage, finish: Finish) -> None:

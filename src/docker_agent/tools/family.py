@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from docker_agent.env.processes import signal_group
+
 MARK = "DOCKER_AGENT_CALL"
 """The variable that marks the processes of one call."""
 
@@ -89,12 +91,3 @@ def _younger(leader: int) -> Iterator[int]:
         return
     own = os.getpid()
     yield from (int(name) for name in names if name.isdigit() and int(name) not in (own, leader))
-
-
-def signal_group(leader: int, number: int) -> bool:
-    """Whether there still was somebody in the group who could be told."""
-    try:
-        os.killpg(leader, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True

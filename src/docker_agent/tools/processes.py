@@ -6,7 +6,6 @@ import codecs
 import os
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from typing import Literal
@@ -16,9 +15,10 @@ import anyio.to_thread
 import msgspec
 from anyio.abc import Process
 
+from docker_agent.env.processes import reap_adopted
+from docker_agent.env.processes import signal_group as _signal_group
 from docker_agent.errors import ToolError
 from docker_agent.tools.family import MARK, Family
-from docker_agent.tools.family import signal_group as _signal_group
 from docker_agent.tools.port import Progress
 
 KILL_SECONDS = 3.0
@@ -214,13 +214,6 @@ async def _end(process: Process, family: Family, patience: float) -> None:
 
 async def _signal(family: Family, number: int) -> bool:
     return await anyio.to_thread.run_sync(family.signal, number)
-
-
-def reap_adopted(process: Process) -> None:
-    """Let go of what the group left to us: the first process of a container inherits orphans."""
-    if process.returncode is not None:
-        with suppress(ChildProcessError):
-            os.waitpid(-process.pid, os.WNOHANG)
 
 
 def signal_group(process: Process, number: int) -> bool:

@@ -1,0 +1,76 @@
+"""What becomes of a tool's answer before anyone sees it: secrets out, hooks, then its size.
+
+Source: runtime.md §5.5, §5.6, §12.5: one after the other, redaction first and size last.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from docker_agent.events import ToolProgress
+from docker_agent.messages import ToolCall, ToolResult, ToolSpec
+from docker_agent.runtime import moments
+from docker_agent.runtime.approval import Arguments, about
+from docker_agent.runtime.strand import Strand
+from docker_agent.tools.port import Progress
+
+
+async def finished(
+    strand: Strand, spec: ToolSpec, call: ToolCall, arguments: Arguments, result: ToolResult
+) -> ToolResult:
+    """The result as models, clients and stores may have it."""
+    hooks = strand.agent.hooks
+    text = await hooks.redaction.result(result.text)
+    if hooks.has("tool_response_transform", spec.name):
+        verdict = await moments.fire(
+            strand,
+            "tool_response_transform",
+            **about(spec, call, arguments),
+            tool_response=text,
+            tool_error=result.is_error,
+        )
+        if verdict.block is not None:
+            return ToolResult(f"The result was withheld by a hook: {verdict.block}", is_error=True)
+        text = text if verdict.response is None else verdict.response
+    if text is result.text and result.structured is None:
+        return result
+    structured = hooks.redaction.structured(result.structured)
+    return msgspec.structs.replace(result, text=text, structured=structured)
+
+
+async def observed(
+    strand: Strand, spec: ToolSpec, call: ToolCall, arguments: Arguments, result: ToolResult
+) -> str | None:
+    """Tell `post_tool_use`; returns why the run must stop, None to go on. What hooks add is for the
+    next model call."""
+    if not strand.agent.hooks.has("post_tool_use", spec.name):
+        return None
+    verdict = await moments.fire(
+        strand,
+        "post_tool_use",
+        **about(spec, call, arguments),
+        tool_response=result.text,
+        tool_error=result.is_error,
+    )
+    if verdict.context:
+        strand.notes.append(verdict.context)
+    return verdict.block
+
+
+def progress_of(strand: Strand, spec: ToolSpec, call: ToolCall) -> Progress:
+    """Shows what a running tool has so far, without secrets; nothing where a hook must see the
+    whole first."""
+    hooks = strand.agent.hooks
+
+    async def nothing(text: str) -> None:
+        return None
+
+    if hooks.has("tool_response_transform", spec.name):
+        return nothing
+    clean = hooks.redaction.stream()
+
+    async def progress(text: str) -> None:
+        if shown := clean(text):
+            await strand.tell(ToolProgress(call, shown))
+
+    return progress
