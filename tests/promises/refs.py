@@ -66,6 +66,10 @@ REFS = [
     *kept(
         "agent-file.md §5.6; runtime.md §11.7",
         {
+            "refs:5.6:names": "Agents of other files are named by the reference, or as one says.",
+            "refs:5.6:colleagues": "Their colleagues come along, and nobody else can reach them.",
+            "refs:5.6:bounds": "Clashes, circles and crowds of files are errors.",
+            "refs:5.6:together": "Agents from registries and the web work in one team.",
             "refs:5.6:elsewhere": "A file from elsewhere cannot point at this machine.",
         },
     ),
