@@ -25,6 +25,7 @@ from docker_agent.loader.source import find_source
 from docker_agent.models.http import open_http
 from docker_agent.models.weights import KNOWN
 from tests.harness import Server, clean_environment
+from tests.registry.real import registry
 from tests.scripted.model import Scripted
 from tests.valkey import Valkey
 
@@ -33,6 +34,7 @@ BLOCK = re.compile(r"((?:^<!-- .*? -->\n)*)^```(\w*)\n(.*?)^```$", re.DOTALL | r
 LIMIT = 30.0
 """Seconds one block may run."""
 OURS, OLLAMA, REDIS = "127.0.0.1:8083", "127.0.0.1:11434", "redis://127.0.0.1:6379/0"
+REGISTRY = "localhost:5000"
 """Addresses as readers see them; the test puts its own in their place."""
 PLAIN_COMMANDS = {"curl", "mkdir", "echo", "export"}
 
@@ -69,6 +71,7 @@ class Play:
         self._running = running
         self._env: dict[str, str] = {}
         self._server: Server | None = None
+        self._host = ""
         (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
 
     def block(self, block: Block) -> None:
@@ -109,9 +112,15 @@ class Play:
                 case ["make", target]:
                     assert f"\n{target}:" in (ROOT / "Makefile").read_text(), line
                     if target == "serve":
-                        self._serve((ROOT / "examples/hello.yaml").read_text(), [])
+                        hello = (ROOT / "examples/hello.yaml").read_text()
+                        self._serve(self._scripted_models(hello), [])
                 case ["docker-agent", "serve", "chat", file, *flags]:
-                    self._serve((self._home / file).read_text(), flags)
+                    if (self._home / file).is_file():
+                        self._serve(self._scripted_models((self._home / file).read_text()), flags)
+                    else:
+                        self._serve(self._addressed(file), flags)
+                case ["docker-agent", "share" | "alias" as group, *words]:
+                    self._command(group, *words)
                 case ["docker-agent", "record", file, *words]:
                     arguments = [str(self._home / file), *words]
                     self._run([sys.executable, "-m", "docker_agent", "record", *arguments])
@@ -127,16 +136,26 @@ class Play:
         if plain:
             self._run(["sh", "-euc", "\n".join(plain)], fails="fails" in block.notes)
 
-    def _serve(self, text: str, flags: list[str]) -> None:
+    def _command(self, *words: str) -> None:
+        """A command that reads agent files as they are, so their models are changed first."""
+        for word in words:
+            if (path := self._home / word).is_file():
+                path.write_text(self._scripted_models(path.read_text()))
+        program = [sys.executable, "-m", "docker_agent"]
+        self._run([*program, *(self._addressed(word) for word in words)])
+
+    def _scripted_models(self, text: str) -> str:
         scripted = (
             f"scripted: {{api_type: openai_chatcompletions, base_url: '{self._scripted.url}'}}"
         )
         text = re.sub(r"\b(local|ollama|openai|groq|mistral)/[\w.:-]+", "scripted/echo", text)
         head = "providers:\n"
         text = text if head in text else text + head
-        text = text.replace(head, f"{head}  {scripted}\n")
+        return text if scripted in text else text.replace(head, f"{head}  {scripted}\n")
+
+    def _serve(self, agent: str, flags: list[str]) -> None:
         flags = [self._store(flag.replace(":8083", ":0")) for flag in flags]
-        server = Server(text, *flags, home=self._home, env=self._env)
+        server = Server(agent, *flags, home=self._home, env=self._env)
         self._server = self._running.enter_context(server)
 
     def _store(self, flag: str) -> str:
@@ -159,7 +178,17 @@ class Play:
         assert (done.returncode != 0) == fails, f"{done.stdout}\n{done.stderr}\n{log}"
         assert '{"error"' not in done.stdout or fails, done.stdout
 
+    def _registry(self) -> str:
+        """A registry of this page's own."""
+        if not self._host:
+            folder = self._home / "registry"
+            folder.mkdir()
+            self._host = self._running.enter_context(registry(folder))
+        return self._host
+
     def _addressed(self, text: str) -> str:
         if self._server is not None:
             text = text.replace(OURS, f"127.0.0.1:{self._server.port}")
+        if REGISTRY in text:
+            text = text.replace(REGISTRY, self._registry())
         return text.replace(OLLAMA, self._scripted.url.split("/")[2])

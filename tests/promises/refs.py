@@ -20,6 +20,12 @@ REFS = [
         },
     ),
     *kept(
+        "agent-file.md §7.2",
+        {
+            "refs:7.2:alias": "`alias` changes the aliases of the settings and nothing else.",
+        },
+    ),
+    *kept(
         "agent-file.md §5.2",
         {
             "refs:5.2:scheme": "Web addresses are https, or http on this machine.",
@@ -40,6 +46,7 @@ REFS = [
         "agent-file.md §5.4",
         {
             "refs:5.4:shape": "An agent in a registry has the layout that other programs expect.",
+            "refs:5.4:share": "`share push` and `share pull` keep the meaning of a file.",
             "refs:5.4:foreign": "What is no agent is refused with what it is instead.",
         },
     ),

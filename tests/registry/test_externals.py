@@ -127,8 +127,8 @@ async def test_colleagues_come_along_privately_and_strangers_do_not() -> None:
                     "a/x": {"root": {"handoffs": ["a/y"]}},
                     "a/y": {"root": {"handoffs": ["z:a/x"]}},
                 },
-                "a/y:1: agents.root.handoffs[0]: agents of other files name each other in a circle, or "
-                "more than 10 deep: a/x → a/y → a/x",
+                "a/y:1: agents.root.handoffs[0]: agents of other files name each other in a "
+                "circle, or more than 10 deep: a/x → a/y → a/x",
             ),
             (
                 {"main": {"root": {"sub_agents": ["l/0"]}}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from docker_agent import log
 from docker_agent.config.durations import parse_duration
 from docker_agent.env.directories import Directories
 from docker_agent.errors import ConfigError
@@ -45,6 +46,12 @@ class Globals(msgspec.Struct):
     def cache_dir(self) -> Path:
         """Where downloads are kept."""
         return self.directories.cache
+
+
+def configure_log(options: Globals) -> None:
+    """Start the log as the global flags say. Raises `ConfigError`."""
+    file = Path(options.log_file) if options.log_file else None
+    log.configure(debug=options.debug, file=file, form=options.log_format)
 
 
 _GLOBAL_FLAGS = (

@@ -9,11 +9,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from docker_agent import __version__
+from docker_agent.cli.alias import alias
 from docker_agent.cli.flags import Globals, global_flags
 from docker_agent.cli.models import models
 from docker_agent.cli.plugin_link import plugin
 from docker_agent.cli.record import record
 from docker_agent.cli.serve_chat import chat
+from docker_agent.cli.share import share
 from docker_agent.errors import ConfigError
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -63,6 +65,8 @@ serve.add_command(chat)
 root.add_command(models)
 root.add_command(plugin)
 root.add_command(record)
+root.add_command(share)
+root.add_command(alias)
 
 
 def run_command_line(arguments: Sequence[str]) -> int:

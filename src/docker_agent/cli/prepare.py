@@ -10,8 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from docker_agent import log
-from docker_agent.cli.flags import HOOK_FLAGS, Globals
+from docker_agent.cli.flags import HOOK_FLAGS, Globals, configure_log
 from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
 from docker_agent.config.aliases import references
@@ -83,11 +82,7 @@ class Flags(msgspec.Struct, frozen=True):
 
 def serve(options: Globals, agent_file: str, flags: Flags) -> None:
     """Serve until a signal. Raises `ConfigError` when the start fails."""
-    log.configure(
-        debug=options.debug,
-        file=Path(options.log_file) if options.log_file else None,
-        form=options.log_format,
-    )
+    configure_log(options)
     blot_environment(lambda name: name == flags.api_key_env or looks_secret(name))
     serve_until_stopped(_serving(options, agent_file, flags))
 
@@ -96,11 +91,7 @@ def ask(options: Globals, agent_file: str, flags: Flags, messages: Sequence[str]
     """Ask the agent these messages instead of serving it. Raises `ConfigError`."""
     from docker_agent.cli import asking
 
-    log.configure(
-        debug=options.debug,
-        file=Path(options.log_file) if options.log_file else None,
-        form=options.log_format,
-    )
+    configure_log(options)
     asyncio.run(asking.ask(_serving(options, agent_file, flags), messages))
 
 

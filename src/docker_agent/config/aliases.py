@@ -43,3 +43,11 @@ def read_aliases(table: Raw | None) -> Iterator[tuple[str, Alias]]:
             continue
         if alias.path:
             yield name, alias
+
+
+def read_old_aliases(table: Raw) -> Iterator[tuple[str, Alias]]:
+    """Aliases in the form they once had: a name, and what it stands for."""
+    for name, value in table.items():
+        path = value.plain()
+        if isinstance(path, str) and path:
+            yield name, Alias(path)

@@ -77,7 +77,7 @@ class Raw(msgspec.Struct, frozen=True, eq=False):
 
     def plain(self) -> Any:  # noqa: ANN401 - it is JSON
         """The same as plain Python data: None, bool, int, float, str, list or dict."""
-        return _plain(self.node)
+        return plain(self.node)
 
     def error(self, message: str, *, line: int | None = None) -> ConfigError:
         """`file:line: path: message`."""
@@ -193,11 +193,12 @@ def _is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-def _plain(node: Node) -> Any:  # noqa: ANN401 - it is JSON
+def plain(node: Node) -> Any:  # noqa: ANN401 - it is JSON
+    """A part of a tree as plain Python data, its lines forgotten."""
     match node:
         case Scalar():
             return node.value
         case Items():
-            return [_plain(item) for item in node.items]
+            return [plain(item) for item in node.items]
         case Table():
-            return {key: _plain(value) for key, (_, value) in node.entries.items()}
+            return {key: plain(value) for key, (_, value) in node.entries.items()}

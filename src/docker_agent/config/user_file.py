@@ -12,17 +12,19 @@ from typing import cast
 
 import msgspec
 
-from docker_agent.config.aliases import Alias, read_aliases
+from docker_agent.config.aliases import Alias, read_aliases, read_old_aliases
 from docker_agent.config.convert import convert
 from docker_agent.config.decode import decode
 from docker_agent.config.model import Provider
 from docker_agent.config.rules import provider_problems
-from docker_agent.config.tree import Raw
+from docker_agent.config.tree import NOWHERE, Raw
 from docker_agent.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 NAME = "config.yaml"
+OLD_ALIASES = "aliases.yaml"
+"""Where aliases stood once: names, and what each stands for."""
 
 
 class UserFile(msgspec.Struct, frozen=True):
@@ -36,25 +38,31 @@ class UserFile(msgspec.Struct, frozen=True):
 
 def read_user_file(directory: Path) -> UserFile:
     """The file in the configuration directory; what cannot be used is named in the log."""
-    path = directory / NAME
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return UserFile()
-    except OSError as exc:
-        log.warning("%s cannot be read: %s", path, exc.strerror or exc)
-        return UserFile()
-    try:
-        raw = decode(data, str(path))
-    except ConfigError as exc:
-        log.warning("%s; the file is ignored", exc)
-        return UserFile()
+    raw = _read(directory / NAME)
+    aliases = dict(read_aliases(raw.get("aliases")))
+    if not aliases:
+        aliases = dict(read_old_aliases(_read(directory / OLD_ALIASES)))
     return UserFile(
         models_gateway=_text(raw.get("models_gateway")),
         default_model=_default_model(raw.get("default_model")),
         providers=_providers(raw.get("providers")),
-        aliases=dict(read_aliases(raw.get("aliases"))),
+        aliases=aliases,
     )
+
+
+def _read(path: Path) -> Raw:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return NOWHERE
+    except OSError as exc:
+        log.warning("%s cannot be read: %s", path, exc.strerror or exc)
+        return NOWHERE
+    try:
+        return decode(data, str(path))
+    except ConfigError as exc:
+        log.warning("%s; the file is ignored", exc)
+        return NOWHERE
 
 
 def _text(raw: Raw | None) -> str:
