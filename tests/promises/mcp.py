@@ -164,4 +164,18 @@ MCP = [
         "chat-server.md §6",
         {"mcp:untrusted": "A file from elsewhere starts no command and reaches nothing private."},
     ),
+    *kept(
+        "runtime.md §10.5",
+        {
+            "mcp:oauth:login": "A person signs in once, in a browser.",
+            "mcp:oauth:command": "The commands name what they cannot find.",
+            "mcp:oauth:stored": "Tokens from before are used; their file is ours alone.",
+            "mcp:oauth:refresh": "A token that has ended is renewed in silence.",
+            "mcp:oauth:revoked": "A grant that is gone is told, and not tried in a loop.",
+            "mcp:oauth:renewed-elsewhere": "Two users of one grant do not take it from each other.",
+            "mcp:oauth:client": "A client with a secret of its own needs nobody.",
+            "mcp:oauth:refused": "A refused sign-in is told.",
+            "mcp:oauth:private": "A sign-in goes to public addresses only.",
+        },
+    ),
 ]

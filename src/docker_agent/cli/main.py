@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 from docker_agent import __version__
 from docker_agent.cli.alias import alias
 from docker_agent.cli.flags import Globals, global_flags
+from docker_agent.cli.mcp import mcp
 from docker_agent.cli.models import models
 from docker_agent.cli.plugin_link import plugin
 from docker_agent.cli.record import record
@@ -64,6 +65,7 @@ def completion(shell: str) -> None:
 serve.add_command(chat)
 root.add_command(models)
 root.add_command(plugin)
+root.add_command(mcp)
 root.add_command(record)
 root.add_command(share)
 root.add_command(alias)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
@@ -71,24 +72,42 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, *, uds: str | None = None, port: int = 0) -> AsyncGenerator[str]:
-    """An app on a free port; where it is."""
-    config = uvicorn.Config(
-        app, port=port, uds=uds, log_level="critical", timeout_graceful_shutdown=1, ws="none"
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    task = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(LIMIT):
-            while not server.started:
-                await anyio.lowlevel.checkpoint()
-        if uds:
-            yield f"unix://{uds}"
-        else:
-            number = server.servers[0].sockets[0].getsockname()[1]
-            yield f"http://127.0.0.1:{number}"
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await task
+async def served(app: ASGIApp, *, uds: str = "", port: int = 0) -> AsyncGenerator[str]:
+    """An app on a free port, or a socket; where it is."""
+    async with served_at(lambda url: app, uds=uds, port=port) as url:
+        yield url
+
+
+@asynccontextmanager
+async def served_at(
+    make: Callable[[str], ASGIApp], *, uds: str = "", port: int = 0
+) -> AsyncGenerator[str]:
+    """As `served`, for an app that must know where it is."""
+    family = socket.AF_UNIX if uds else socket.AF_INET
+    with socket.socket(family) as listening:
+        if not uds:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(uds or ("127.0.0.1", port))
+        url = f"unix://{uds}" if uds else f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(
+            make(url), log_level="critical", timeout_graceful_shutdown=1, ws="none"
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            async with asyncio.timeout(LIMIT):
+                while not server.started:
+                    await anyio.lowlevel.checkpoint()
+            yield url
+        finally:
+            server.should_exit = True
+            server.force_exit = True
+            await task
+
+
+class _Server(uvicorn.Server):
+    """One that leaves signals to the tests."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

@@ -27,6 +27,7 @@ from docker_agent.tools.mcp.http import (
     open_streamable,
 )
 from docker_agent.tools.mcp.limits import REQUEST_TIMEOUT
+from docker_agent.tools.mcp.oauth import NEEDS_LOGIN
 from docker_agent.tools.mcp.options import Address, Program, TransportKind
 from docker_agent.tools.mcp.session import Hello, Session, Transport, open_session
 from docker_agent.tools.mcp.stdio import open_stdio
@@ -39,11 +40,6 @@ TRANSPORTS: Mapping[TransportKind, Sequence[Callable[[Way], Transport]]] = {
 
 NOT_SPOKEN = (400, 404, 405)
 """Answers of a server that speaks another transport (runtime.md §10.1)."""
-
-NEEDS_LOGIN = (
-    "it asks for authorization: sign in once with 'docker-agent mcp login', or give it a header "
-    "such as 'Authorization: Bearer ${env.TOKEN}'"
-)
 
 
 @asynccontextmanager

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from docker_agent.config.convert import convert
-from docker_agent.config.toolset import Remote
+from docker_agent.config.expand import expand_template
+from docker_agent.config.toolset import OAuth, Remote
 from docker_agent.config.tree import Raw
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.life import Ended, StartError, policy_of
@@ -22,6 +23,7 @@ from docker_agent.tools.mcp.gateway import Gateway, secrets_of
 from docker_agent.tools.mcp.limits import CALL_TIMEOUT
 from docker_agent.tools.mcp.options import McpOptions, addresses_of, label_of, program_of
 from docker_agent.tools.mcp.passed import PassedOn
+from docker_agent.tools.mcp.tokens import Tokens
 from docker_agent.tools.mcp.toolset import Connect, Mcp, Server
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Toolset
@@ -161,6 +163,8 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
         log.warning("%s", where)
     env = opening.secrets.get
     url, headers = Templates({"url": remote.url}, env), Templates(remote.headers, env)
+    oauth = remote.oauth or OAuth()
+    secret = expand_template(oauth.client_secret, env)
 
     def make(incoming: Mapping[str, str]) -> Mcp:
         address = url.expanded(incoming)["url"]
@@ -172,8 +176,13 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
         async def connect(ended: Ended) -> AsyncGenerator[Session]:
             await _loaded()
             from docker_agent.tools.mcp import connect as sdk
+            from docker_agent.tools.mcp.oauth import Client, sign_in
 
-            server = sdk.Remote(addresses)
+            who = Client(expand_template(oauth.client_id, env), secret, oauth.scopes)
+            by_header = "authorization" in {name.lower() for name in addresses[0].headers}
+            tokens = Tokens(opening.data_dir) if opening.data_dir else None
+            auth = None if by_header else sign_in(addresses[0].url, who, tokens)
+            server = sdk.Remote(addresses, auth)
             async with sdk.connect_remote(server, opening.working_dir, ended) as session:
                 yield session
 
