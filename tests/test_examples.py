@@ -124,3 +124,19 @@ def test_the_client_example_keeps_a_conversation(
     )
     assert (done.returncode, done.stdout) == (0, "Hello Alice\nAlice\n"), done.stderr
     assert [m["role"] for m in model.heard[1].messages] == ["system", "user", "assistant", "user"]
+
+
+@requirement("style:examples", "python:tools")
+def test_the_python_example_calls_its_functions(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/python-tools.yaml: functions of the file beside it."""
+    server = serve(EXAMPLES / "python-tools.yaml", env=env)
+    model.script(
+        call("population", {"city": "Rome"}, id="c1", index=0)
+        + call("larger_than", {"people": 2_500_000}, id="c2", index=1),
+        say("done"),
+    )
+    assert server.client().chat("how large is Rome?").content == "done"
+    told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+    assert told == ["2800000", '["Berlin","Rome"]']

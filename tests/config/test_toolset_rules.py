@@ -14,13 +14,13 @@ ALLOWED: dict[str, str] = {
     "version": "mcp lsp",
     "command": "mcp lsp",
     "args": "mcp lsp",
-    "ref": "mcp rag",
+    "ref": "mcp python rag",
     "remote": "mcp",
     "config": "mcp",
     "lifecycle": "mcp lsp",
     "url": "a2a openapi open_url",
     "headers": "openapi a2a fetch",
-    "timeout": "fetch api openapi a2a",
+    "timeout": "fetch api openapi a2a python",
     "allow_private_ips": "fetch api openapi a2a mcp",
     "allowed_domains": "fetch",
     "blocked_domains": "fetch",
@@ -59,6 +59,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "openapi": {"url": "http://h"},
     "open_url": {"url": "http://h"},
     "model_picker": {"models": "[a/b]"},
+    "python": {"ref": "m:f"},
 }
 
 

@@ -102,4 +102,16 @@ KEEPING = [
             ),
         },
     ),
+    *kept(
+        "DESIGN.md §2",
+        {
+            "python:tools": (
+                "A typed function becomes a tool: schema from hints and docstring, sync or async."
+            ),
+            "python:bounds": "A function that fails or takes too long is a tool error.",
+            "python:trust": "A file that is not on this machine runs no code in the server.",
+            "library:mount": "The application mounts in another one, under any path.",
+            "library:hand": "An agent can be built by hand from ports, without a file.",
+        },
+    ),
 ]

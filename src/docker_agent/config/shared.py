@@ -97,7 +97,7 @@ def missing(
 
 def _filled_in(agent: Agent, toolset: Toolset, file: AgentFile) -> Toolset:
     ref = toolset.options.get("ref")
-    if ref is None or not isinstance(ref.node, Scalar):
+    if toolset.type == "python" or ref is None or not isinstance(ref.node, Scalar):
         return toolset
     name = ref.node.text
     if toolset.type == "rag":

@@ -22,7 +22,7 @@ TYPES = frozenset(
     (
         *("a2a", "api", "background_agents", "background_jobs", "fetch", "filesystem", "lsp"),
         *("mcp", "mcp_catalog", "memory", "model_picker", "open_url", "openapi", "plan", "rag"),
-        *("script", "session_context", "session_plan", "shell", "tasks", "think", "todo"),
+        *("python", "script", "session_context", "session_plan", "shell", "tasks", "think", "todo"),
         "user_prompt",
     )
 )
@@ -46,13 +46,13 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         "version": _key(str, "mcp lsp"),
         "command": _key(str, "mcp lsp"),
         "args": _key(tuple[str, ...], "mcp lsp"),
-        "ref": _key(str, "mcp rag"),
+        "ref": _key(str, "mcp python rag"),
         "remote": _key(Remote, "mcp"),
         "config": _key(Raw, "mcp"),
         "lifecycle": _key(Lifecycle, "mcp lsp"),
         "url": _key(str, "a2a openapi open_url"),
         "headers": _key(Mapping[str, str], "openapi a2a fetch"),
-        "timeout": _key(Count, "fetch api openapi a2a"),
+        "timeout": _key(Count, "fetch api openapi a2a python"),
         "allow_private_ips": _key(bool, "fetch api openapi a2a mcp"),
         "allowed_domains": _key(tuple[str, ...], "fetch"),
         "blocked_domains": _key(tuple[str, ...], "fetch"),
@@ -76,7 +76,14 @@ KEYS: Mapping[str, Key] = MappingProxyType(
 )
 NAMED_TYPES = frozenset({"mcp", "a2a", "rag", "open_url"})
 REQUIRED: Mapping[str, str] = MappingProxyType(
-    {"lsp": "command", "a2a": "url", "openapi": "url", "open_url": "url", "model_picker": "models"}
+    {
+        "lsp": "command",
+        "a2a": "url",
+        "openapi": "url",
+        "open_url": "url",
+        "model_picker": "models",
+        "python": "ref",
+    }
 )
 _LISTS_OF_DOMAINS = ("allowed_domains", "blocked_domains")
 _LISTS_WITHOUT_BLANKS = ("allow_list", "deny_list", "allowed_servers", "blocked_servers", "models")

@@ -156,7 +156,9 @@ class App:
         """Let a request in, or raise `RequestError`; false for a browser's preflight, which is
         to be answered without a key."""
         scope, keys = exchange.scope, self._services.keys
-        scope["path"] = canonical(scope["path"])
+        root: str = scope.get("root_path", "")
+        path = canonical(scope["path"].removeprefix(root)) or "/"
+        scope["path"] = root + path
         check_length(exchange)
         if not keys.any:
             check_host(exchange.headers, self._services.settings)
@@ -164,11 +166,11 @@ class App:
             if exchange.method == "OPTIONS" and _PREFLIGHT in exchange.headers:
                 return False
         elif not keys.any:
-            check_origin(scope["path"], exchange.headers)
+            check_origin(path, exchange.headers)
         try:
             exchange.caller = keys.caller(exchange.headers)
         except RequestError:
-            if scope["path"] not in OPEN_PATHS:
+            if path not in OPEN_PATHS:
                 raise
         return True
 

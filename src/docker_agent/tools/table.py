@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -24,6 +25,7 @@ from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
 from docker_agent.tools.openapi import OpenApiOptions, open_api_document
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Toolset
+from docker_agent.tools.python import PythonOptions, PythonTools, functions_of
 from docker_agent.tools.script import Script
 from docker_agent.tools.script_options import ScriptOptions
 from docker_agent.tools.session_context import SessionContext
@@ -162,6 +164,25 @@ def _memory_file(options: Raw, opening: Opening) -> Path:
         raise options.key_error("path", str(exc)) from exc
 
 
+@asynccontextmanager
+async def open_python(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `python` toolset. Its functions run in the server itself, so a file from elsewhere names
+    none."""
+    if not opening.trusted:
+        raise options.error(
+            "python tools run inside the server; a file that is not on this machine may name them "
+            "only with an explicit --safety"
+        )
+    wanted = convert(options, PythonOptions)
+    directory = opening.config_dir or opening.working_dir
+    try:
+        functions = await asyncio.to_thread(functions_of, wanted.ref, directory)
+        toolset = PythonTools(functions, name=f"python {wanted.ref}", timeout=wanted.timeout)
+    except ConfigError as exc:
+        raise options.key_error("ref", str(exc)) from exc
+    yield toolset
+
+
 TOOLSETS: Mapping[str, Open] = {
     "think": open_think,
     "filesystem": open_filesystem,
@@ -174,6 +195,7 @@ TOOLSETS: Mapping[str, Open] = {
     "api": open_api,
     "openapi": open_openapi,
     "memory": open_memory,
+    "python": open_python,
     "mcp": open_mcp,
 }
 
