@@ -30,6 +30,7 @@ SOURCE = Path(docker_agent.__file__).parent
 MADE_OF_OTHERS = {
     "models/fallback.py",
     "models/gateway.py",
+    "models/priced.py",
     "models/routing.py",
     "tools/deferred.py",
     "tools/rewritten.py",

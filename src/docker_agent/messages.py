@@ -255,14 +255,16 @@ class Format(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens, as the provider counted them. `cached` is part of `prompt`, `reasoning` part of
-    `completion`."""
+    """Tokens, as the provider counted them. `cached` and `cache_write` are part of `prompt`,
+    `reasoning` part of `completion`. `cost` is dollars for the calls whose prices are known; None:
+    none is."""
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    cost: float | None = None
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -271,6 +273,7 @@ class Usage(msgspec.Struct, frozen=True):
             self.cached + other.cached,
             self.cache_write + other.cache_write,
             self.reasoning + other.reasoning,
+            other.cost if self.cost is None else self.cost + (other.cost or 0.0),
         )
 
 

@@ -97,4 +97,22 @@ PROVIDERS = [
             "providers:docs": "The table of providers is generated and whole.",
         },
     ),
+    *kept(
+        "agent-file.md §3.5",
+        {
+            "models:catalogue:known": "Windows, limits, modalities and prices are known offline.",
+            "models:catalogue:file": (
+                "What a file says stays; a fetched catalogue goes before the shipped one."
+            ),
+            "models:catalogue:clamp": "Caps on answers fit window and model.",
+            "models:catalogue:refresh": "models refresh fetches a newer catalogue.",
+        },
+    ),
+    *kept(
+        "runtime.md §3.9",
+        {
+            "models:catalogue:cost": "A call costs what its tokens cost, where prices are known.",
+            "models:catalogue:header": "--cost-header tells what a whole reply cost.",
+        },
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ _MEGABYTE = 1_000_000
 
 @click.group()
 def models() -> None:
-    """Models that run on this machine and need no key."""
+    """The models that run on this machine and need no key, and what is known of all others."""
 
 
 @models.command()
@@ -60,6 +61,22 @@ def list_models(context: click.Context) -> None:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+@models.command()
+@global_flags
+@click.pass_context
+def refresh(context: click.Context) -> None:
+    """Fetch the newest catalogue of windows, limits and prices from models.dev.
+
+    A catalogue ships with the program; one that was fetched goes before it. Running servers read
+    it at their next start, or at SIGHUP.
+    """
+    from docker_agent.models.catalogue import URL, URL_VARIABLE
+    from docker_agent.models.catalogue import refresh as fetch
+
+    folder = context.ensure_object(Globals).directories.data
+    click.echo(fetch(folder, os.environ.get(URL_VARIABLE) or URL), err=True)
 
 
 class ProgressLine:

@@ -69,6 +69,7 @@ class Flags(msgspec.Struct, frozen=True):
     working_dir: str | None
     env_from_file: tuple[str, ...]
     loop: LoopName
+    cost_header: bool
     models_gateway: str | None
     fake: str | None
     record: str | None
@@ -180,6 +181,7 @@ def _settings(flags: Flags, listen: Listen, safety: SafetyMode, *, any_key: bool
         strict_models=flags.strict_models,
         aliases=flags.model_alias,
         client_tools=_client_tools(flags.client_tools),
+        tell_cost=flags.cost_header,
         finish_alone=flags.on_disconnect == "finish",
         max_concurrency=flags.max_concurrency,
         rate=parse_rate(flags.rate_limit),

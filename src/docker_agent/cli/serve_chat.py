@@ -190,6 +190,11 @@ DEFAULT_LOOP = "uvloop"
     help="The event loop.",
 )
 @click.option(
+    "--cost-header",
+    is_flag=True,
+    help="Tell what a whole reply cost, in dollars, in the header x-cost-usd.",
+)
+@click.option(
     "--models-gateway",
     metavar="URL",
     help="Reach the providers' models through this gateway, which has their keys.",

@@ -28,10 +28,12 @@ from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.preflight import Missing, missing_for
 from docker_agent.models import gateway as gateways
 from docker_agent.models import table
+from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.dmr_find import docker_default
 from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
+from docker_agent.models.priced import Priced
 from docker_agent.models.resolve import Resolved, resolve, unknown_provider
 from docker_agent.models.routing import Router
 from docker_agent.models.weights import locate
@@ -107,6 +109,7 @@ class Models:
             StandIns(secrets, needed) if overrides.replay else secrets,
             overrides.cache_dir,
             replay=overrides.replay,
+            catalogue=Catalogue(overrides.data_dir),
         )
         self._opened: dict[str, Model] = {}
 
@@ -199,7 +202,7 @@ class Models:
         if gateway is not None and not self._overrides.replay and gateways.applies(resolved):
             return await self._open_gatewayed(gateway, resolved, name, stack)
         opening = table.PROVIDERS[resolved.protocol](resolved, self._opening)
-        return await stack.enter_async_context(opening)
+        return _priced(await stack.enter_async_context(opening))
 
     async def _open_gatewayed(
         self, gateway: gateways.Gateway, resolved: Resolved, name: str, stack: AsyncExitStack
@@ -213,4 +216,8 @@ class Models:
         )
         opening = msgspec.structs.replace(self._opening, http=http)
         model = await stack.enter_async_context(table.PROVIDERS[gated.protocol](gated, opening))
-        return gateways.Gatewayed(model)
+        return _priced(gateways.Gatewayed(model))
+
+
+def _priced(model: Model) -> Model:
+    return model if model.card.price_in is None else Priced(model)

@@ -98,6 +98,7 @@ class OpenAIChat:
                 ask.sampling,
                 output_field=settings.output_field,
                 tools=bool(ask.tools),
+                context=self.card.context,
             ),
         }
         if ask.tools:

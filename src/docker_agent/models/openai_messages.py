@@ -31,6 +31,9 @@ from docker_agent.models.json_schema import normalized
 OutputField = Literal["max_tokens", "max_completion_tokens"]
 """What a model calls the cap on its answer's tokens."""
 
+CONTEXT_RESERVE = 1024
+"""Tokens of a known context window that the cap on the output leaves alone."""
+
 ATTACHED = "Attached content of the tool result above:"
 
 
@@ -127,18 +130,25 @@ def _merged(messages: Sequence[JSON]) -> list[JSON]:
 
 
 def sampling_fields(
-    declared: Sampling, asked: Sampling, *, output_field: OutputField, tools: bool
+    declared: Sampling,
+    asked: Sampling,
+    *,
+    output_field: OutputField,
+    tools: bool,
+    context: int = 0,
 ) -> dict[str, JSON]:
     """The sampling fields: what the client asked over what the file declares.
 
     A client may ask for fewer tokens than the file allows, not for more. `output_field` is the
-    name this model has for the output cap.
+    name this model has for the output cap, which leaves room in a known window of `context` tokens.
     """
     fields: dict[str, JSON] = {
         **msgspec.structs.asdict(declared),
         **{k: v for k, v in msgspec.structs.asdict(asked).items() if v is not None},
     }
     caps = [cap for cap in (declared.max_tokens, asked.max_tokens) if cap is not None]
+    if caps and context > CONTEXT_RESERVE:
+        caps.append(context - CONTEXT_RESERVE)
     fields["max_tokens"] = None
     fields[output_field] = min(caps) if caps else None
     if not tools:

@@ -33,7 +33,7 @@ from docker_agent.messages import (
     UserMessage,
 )
 from docker_agent.models.json_schema import normalized
-from docker_agent.models.openai_messages import ATTACHED
+from docker_agent.models.openai_messages import ATTACHED, CONTEXT_RESERVE
 
 MAKER = "openai-responses"
 """Who made the `Opaque`s of this API."""
@@ -43,9 +43,6 @@ NO_OUTPUT = "No result provided"
 
 MIN_OUTPUT = 16
 """Tokens; the API refuses a smaller cap."""
-
-CONTEXT_RESERVE = 1024
-"""Tokens of a known context window that the cap on the output leaves alone."""
 
 MAX_CALL_ID = 64
 """Characters of a call's id; ids that other providers gave may be longer."""

@@ -28,7 +28,8 @@ class ModelCard(msgspec.Struct, frozen=True):
     dollars per million tokens.
 
     `image` and `document` say what its input may hold beside text; None: not known, the provider
-    decides.
+    decides. `price_cached` and `price_cache_write` are of prompts read from and written to the
+    provider's cache.
     """
 
     name: str
@@ -39,6 +40,8 @@ class ModelCard(msgspec.Struct, frozen=True):
     document: bool | None = None
     price_in: float | None = None
     price_out: float | None = None
+    price_cached: float | None = None
+    price_cache_write: float | None = None
 
 
 class Ask(msgspec.Struct, frozen=True):

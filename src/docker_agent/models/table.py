@@ -13,6 +13,7 @@ from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_settings import messages_settings
+from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.dmr import open_docker_model
 from docker_agent.models.endpoints import takes_effort
 from docker_agent.models.gemini import Gemini, gemini_settings
@@ -30,9 +31,12 @@ from docker_agent.models.resolve import (
     overlaid,
 )
 
+SHIPPED = Catalogue()
+
 
 class Opening(msgspec.Struct, frozen=True):
-    """What adapters may use: the one HTTP client, the chain of secrets, the cache directory.
+    """What adapters may use: the one HTTP client, the chain of secrets, the cache directory, and
+    what is known of models.
 
     `replay` says that the client answers from a recording: nothing on this machine is started.
     """
@@ -41,6 +45,7 @@ class Opening(msgspec.Struct, frozen=True):
     secrets: Secrets
     cache_dir: Path
     replay: bool = False
+    catalogue: Catalogue = SHIPPED
 
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
@@ -98,7 +103,9 @@ async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mode
         merge=resolved.merge,
         track_usage=resolved.track_usage,
     )
-    yield OpenAIChat(opening.http, settings, model_card(resolved, reached.model))
+    yield OpenAIChat(
+        opening.http, settings, opening.catalogue.completed(model_card(resolved, reached.model))
+    )
 
 
 @asynccontextmanager
@@ -114,7 +121,9 @@ async def open_responses(resolved: Resolved, opening: Opening) -> AsyncGenerator
         reasons=takes_effort(reached.model),
         track_usage=resolved.track_usage,
     )
-    yield OpenAIResponses(opening.http, settings, model_card(resolved, reached.model))
+    yield OpenAIResponses(
+        opening.http, settings, opening.catalogue.completed(model_card(resolved, reached.model))
+    )
 
 
 def model_card(resolved: Resolved, model: str) -> ModelCard:
@@ -145,16 +154,18 @@ async def _open_embedded(resolved: Resolved, opening: Opening) -> AsyncGenerator
 @asynccontextmanager
 async def open_anthropic(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
     """A model behind Anthropic's Messages API."""
-    known = model_card(resolved, resolved.model)
+    known = opening.catalogue.completed(model_card(resolved, resolved.model))
     settings = messages_settings(resolved, opening.secrets, known.output)
-    yield AnthropicMessages(opening.http, settings, model_card(resolved, settings.model))
+    card = opening.catalogue.completed(model_card(resolved, settings.model))
+    yield AnthropicMessages(opening.http, settings, card)
 
 
 @asynccontextmanager
 async def open_google(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
     """A model behind Gemini's generateContent."""
     settings = gemini_settings(resolved, opening.secrets)
-    yield Gemini(opening.http, settings, model_card(resolved, settings.model))
+    card = opening.catalogue.completed(model_card(resolved, settings.model))
+    yield Gemini(opening.http, settings, card)
 
 
 @asynccontextmanager

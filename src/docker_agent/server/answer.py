@@ -104,8 +104,14 @@ class JsonAnswer:
             (b"content-type", b"application/json"),
             (b"openai-processing-ms", str(milliseconds).encode()),
             *self._head.headers,
+            *self._cost(outcome.usage),
         )
         await self._exchange.respond(200, body, headers)
+
+    def _cost(self, usage: Usage) -> Headers:
+        if usage.cost is None or not self._exchange.settings.tell_cost:
+            return ()
+        return ((b"x-cost-usd", f"{usage.cost:.6f}".encode()),)
 
     async def fail(self, error: HttpError) -> None:
         error.headers.extend(self._head.headers)

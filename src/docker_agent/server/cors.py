@@ -30,7 +30,7 @@ _ALLOWED = [
 _EXACT = frozenset(name for name in _ALLOWED if not name.endswith("*"))
 _PREFIXES = tuple(name[:-1] for name in _ALLOWED if name.endswith("*"))
 _EXPOSED = (
-    b"x-request-id, x-agent, x-conversation-id, openai-processing-ms, retry-after, "
+    b"x-request-id, x-agent, x-conversation-id, openai-processing-ms, x-cost-usd, retry-after, "
     b"retry-after-ms, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     b"x-ratelimit-reset-requests, www-authenticate"
 )

@@ -46,7 +46,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     `conversations_max` is positive. `aliases` are further names of agents; with `strict_models` any
     other unknown name is an error. `client_tools` None offers all of a client's tools, else those
     named. With `finish_alone` a run ends although its client has left. `max_concurrency` 0 sets no
-    bound on runs at a time, `rate` None none on the requests of one caller.
+    bound on runs at a time, `rate` None none on the requests of one caller. `tell_cost` puts the
+    dollars of a whole reply into a header.
     """
 
     hosts: frozenset[str] | None = None
@@ -65,4 +66,5 @@ class ServerSettings(msgspec.Struct, frozen=True):
     max_concurrency: int = 0
     rate: Rate | None = None
     tool_events: Mode = "off"
+    tell_cost: bool = False
     waits: Waits = DEFAULT_WAITS
