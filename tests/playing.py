@@ -124,6 +124,12 @@ class Play:
                 case ["docker-agent", "record", file, *words]:
                     arguments = [str(self._home / file), *words]
                     self._run([sys.executable, "-m", "docker_agent", "record", *arguments])
+                case ["docker-agent", "init" | "check" | "schema", *_]:
+                    plain.append(
+                        line.replace("docker-agent", f"{sys.executable} -m docker_agent", 1)
+                    )
+                case ["docker-agent", "chat", file, *words]:
+                    self._command("chat", file, *words)
                 case ["docker-agent", "models", "pull", name]:
                     assert name in KNOWN, line
                 case [command, *words] if command in PLAIN_COMMANDS:
@@ -169,6 +175,7 @@ class Play:
             command,
             env=clean_environment(self._home, self._env),
             cwd=self._home,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=LIMIT,

@@ -83,6 +83,21 @@ def test_only_a_server_imports_what_serves(
 
 
 @requirement("design:6:imports")
+def test_a_look_at_a_file_imports_no_web_server(imported: Imported, tmp_path: Path) -> None:
+    """DESIGN.md §6: `check` never imports aiohttp, starlette or uvicorn."""
+    toolsets = [{"type": name} for name in ("filesystem", "shell", "fetch", "mcp")]
+    toolsets[-1]["command"] = "some-server"
+    file = tmp_path / "agent.yaml"
+    file.write_text(
+        agent_yaml("http://127.0.0.1:1", {"root": {"model": "m", "toolsets": toolsets}})
+    )
+    done = run_command("check", str(file), home=tmp_path, env=imported.env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "yaml" in imported.packages()
+    assert imported.packages() & (SERVING | RARE) == set()
+
+
+@requirement("design:6:imports")
 def test_a_server_that_answers_has_imported_nothing_rare(
     imported: Imported, scripted: Scripted, serve: Serve, model: Model
 ) -> None:

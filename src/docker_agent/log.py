@@ -20,8 +20,14 @@ ACCESS_LOGGER = "docker_agent.access"
 LogFormat = Literal["text", "json"]
 
 
-def configure(*, debug: bool, file: Path | None, form: LogFormat | None = None) -> None:
-    """Send our log to `file`, else to stderr; warnings and worse, with `debug` everything.
+def configure(
+    *,
+    debug: bool,
+    file: Path | None,
+    form: LogFormat | None = None,
+    level: int = logging.INFO,
+) -> None:
+    """Send our log to `file`, else to stderr: what is of `level` or worse, with `debug` everything.
 
     With a `form` there is a line for each request, and what libraries warn of has that form too.
     Raises `ConfigError` when the file cannot be opened.
@@ -44,13 +50,13 @@ def configure(*, debug: bool, file: Path | None, form: LogFormat | None = None) 
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         logging.captureWarnings(True)
     logging.getLogger(ACCESS_LOGGER).setLevel(logging.INFO if form or debug else logging.WARNING)
-    for name, level in ((LOGGER_NAME, logging.INFO), (WEB_SERVER_LOGGER, logging.ERROR)):
+    for name, least in ((LOGGER_NAME, level), (WEB_SERVER_LOGGER, logging.ERROR)):
         logger = logging.getLogger(name)
         for old in logger.handlers[:]:
             logger.removeHandler(old)
             old.close()
         logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG if debug else level)
+        logger.setLevel(logging.DEBUG if debug else least)
         logger.propagate = False
 
 

@@ -36,4 +36,33 @@ FORMS = [
             ),
         },
     ),
+    *kept(
+        "agent-file.md §8",
+        {
+            "cli:check:tree": (
+                "`check` shows the team as a tree: agents, models, toolsets, sub-agents, what is "
+                "missing, what the safety mode refuses."
+            ),
+            "cli:check:json": "`check --json` says the same to programs, and no secret.",
+            "cli:check:status": (
+                "`check` exits 0 for a file that is right, else 1; --strict also fails for "
+                "warnings and for what this machine lacks."
+            ),
+            "cli:check:quiet": "`check` starts nothing and writes nothing.",
+        },
+    ),
+    *kept(
+        "seed.txt:5-8",
+        {
+            "cli:init:writes": "`init` writes a commented first file, in YAML or HCL, that works.",
+            "cli:init:keeps": "`init` overwrites nothing.",
+            "cli:chat:once": (
+                "`chat FILE MESSAGE` prints one answer; what is piped in follows the message."
+            ),
+            "cli:chat:conversation": (
+                "`chat FILE` holds a conversation in the terminal, streamed, tools shown."
+            ),
+            "cli:chat:stop": "Ctrl-C stops an answer, and leaves the conversation as it was.",
+        },
+    ),
 ]

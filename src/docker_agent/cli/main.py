@@ -10,7 +10,10 @@ from click.shell_completion import get_completion_class
 
 from docker_agent import __version__
 from docker_agent.cli.alias import alias
+from docker_agent.cli.chat import chat as chat_here
+from docker_agent.cli.check import check
 from docker_agent.cli.flags import Globals, global_flags
+from docker_agent.cli.init import init
 from docker_agent.cli.mcp import mcp
 from docker_agent.cli.models import models
 from docker_agent.cli.plugin_link import plugin
@@ -29,6 +32,9 @@ def root(context: click.Context) -> None:
     """Serve agents written as YAML files to everything that speaks OpenAI's API.
 
     \b
+    docker-agent init                      write a first agent file
+    docker-agent check agent.yaml          say whether a file is right, and show its team
+    docker-agent chat agent.yaml           talk to an agent here
     docker-agent serve chat agent.yaml     answer chats at http://127.0.0.1:8083/v1
     docker-agent models pull smollm2       fetch the embedded model, which needs no key
     """
@@ -63,6 +69,9 @@ def completion(shell: str) -> None:
 
 
 serve.add_command(chat)
+root.add_command(init)
+root.add_command(check)
+root.add_command(chat_here)
 root.add_command(models)
 root.add_command(plugin)
 root.add_command(mcp)
@@ -73,9 +82,9 @@ root.add_command(alias)
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 2 for a flag's syntax or value, 1 for the
-    rest."""
+    rest. (What a command exits with comes back from `main`.)"""
     try:
-        root.main(
+        status = root.main(
             args=list(arguments),
             prog_name="docker-agent",
             complete_var="_DOCKER_AGENT_COMPLETE",
@@ -95,4 +104,4 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("docker-agent: stopped", err=True)
         return 130
-    return 0
+    return status if isinstance(status, int) else 0

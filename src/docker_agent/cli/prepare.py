@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,17 +11,13 @@ import msgspec
 
 from docker_agent.cli.flags import HOOK_FLAGS, Globals, configure_log
 from docker_agent.cli.listen import Listen, parse_listen
+from docker_agent.cli.load_flags import LoadFlags
+from docker_agent.cli.opening import opened
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
-from docker_agent.config.aliases import references
-from docker_agent.config.user_file import UserFile, read_user_file
 from docker_agent.env.blot import blot_environment
-from docker_agent.env.chain import Secrets, standard_chain
-from docker_agent.env.directories import Directories, installation_id
+from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.port import HookEvent
-from docker_agent.loader.overrides import Overrides
-from docker_agent.loader.source import find_source
-from docker_agent.models.gateway import VARIABLES, Gateway, parse_gateway
 from docker_agent.permissions import SafetyMode
 from docker_agent.server.activity import Mode
 from docker_agent.server.auth import host_name
@@ -101,36 +96,25 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
     listen = parse_listen(flags.listen)
     if flags.fake and flags.record:
         raise ConfigError("--fake and --record: a replay cannot be recorded", usage=True)
-    working_dir = _enter(flags.working_dir)
-    directories = options.directories
-    user = read_user_file(directories.config)
-    source = find_source(agent_file, references(user.aliases))
-    secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
+    loaded = opened(
+        options,
+        agent_file,
+        _load_flags(flags),
+        at_home=listen.is_loopback,
+        replay=flags.fake is not None,
+        withheld=frozenset([flags.api_key_env] if flags.api_key_env else []),
+    )
     keys = Keys(
-        _given_keys(flags, secrets),
+        _given_keys(flags, loaded.secrets),
         Path(flags.api_keys_file).absolute() if flags.api_keys_file else None,
     )
     if not listen.is_loopback and not keys.any and not flags.insecure_no_auth:
         raise ConfigError(f"--listen {flags.listen} needs a key: {_LOOPBACK_ADVICE}")
-    trusted_place = listen.is_loopback and source.local
-    safety = flags.safety or ("autonomous" if trusted_place else "restricted")
+    safety = loaded.overrides.safety
     return Serving(
-        source=source,
-        overrides=Overrides(
-            working_dir=working_dir,
-            cache_dir=directories.cache,
-            data_dir=directories.data,
-            agent=flags.agent,
-            safety=safety,
-            safety_explicit=flags.safety is not None,
-            withheld=frozenset([flags.api_key_env] if flags.api_key_env else []),
-            replay=flags.fake is not None,
-            gateway=_gateway(flags, user, secrets, directories),
-            default_model=user.default_model,
-            providers=user.providers,
-            hooks=_hooks(flags),
-        ),
-        secrets=secrets,
+        source=loaded.source,
+        overrides=loaded.overrides,
+        secrets=loaded.secrets,
         listen=listen,
         keys=keys,
         cors=Cors(flags.cors_origin),
@@ -143,17 +127,15 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
     )
 
 
-def _gateway(
-    flags: Flags, user: UserFile, secrets: Secrets, directories: Directories
-) -> Gateway | None:
-    """The models gateway: the flag's, a variable's, the user's own file's. Source: agent-file.md
-    §3.12."""
-    sources = (flags.models_gateway, *map(secrets.get, VARIABLES), user.models_gateway)
-    address = next((text.strip() for text in sources if text and text.strip()), "")
-    if not address:
-        return None
-    parse_gateway(address)
-    return parse_gateway(address, installation_id(directories.config))
+def _load_flags(flags: Flags) -> LoadFlags:
+    return LoadFlags(
+        agent=flags.agent,
+        safety=flags.safety,
+        working_dir=flags.working_dir,
+        env_from_file=flags.env_from_file,
+        models_gateway=flags.models_gateway,
+        hooks=_hooks(flags),
+    )
 
 
 def _hooks(flags: Flags) -> dict[HookEvent, tuple[str, ...]]:
@@ -197,17 +179,6 @@ def _client_tools(flag: str) -> frozenset[str] | None:
             return frozenset()
         case _:
             return frozenset(name.strip() for name in flag.split(",") if name.strip())
-
-
-def _enter(working_dir: str | None) -> Path:
-    """Make `--working-dir` the process's own, so that every relative path means the same."""
-    if working_dir is not None:
-        try:
-            os.chdir(working_dir)
-        except OSError as exc:
-            raise ConfigError(f"--working-dir {working_dir}: {exc.strerror or exc}") from exc
-        os.environ["PWD"] = str(Path.cwd())
-    return Path.cwd()
 
 
 def _given_keys(flags: Flags, secrets: Secrets) -> tuple[str, ...]:

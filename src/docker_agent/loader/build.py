@@ -14,7 +14,6 @@ from typing import cast
 import msgspec
 
 from docker_agent.config import agent_file as declared
-from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import expand_template, needless_template_warning
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
@@ -28,6 +27,7 @@ from docker_agent.loader.hooks import agent_hooks
 from docker_agent.loader.models import Models, with_choices
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
+from docker_agent.loader.pieces import team_rules, tools_opening
 from docker_agent.loader.preflight import Missing, refuse_missing
 from docker_agent.loader.reading import Seen, read_source
 from docker_agent.loader.refusals import tell_refusals
@@ -36,7 +36,7 @@ from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.messages import JSON, Format
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
-from docker_agent.permissions import Rules, SafetyMode, parse_rule, strictest
+from docker_agent.permissions import Rules, SafetyMode, strictest
 from docker_agent.registry.elsewhere import open_elsewhere
 from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Limits, Team
 from docker_agent.runtime.summaries import Compaction
@@ -113,17 +113,8 @@ class _Builder:
         self._overrides = overrides
         self._secrets = secrets
         self._models = Models(self._file, overrides, secrets, http)
-        self._trusted = trusted = source.local or overrides.safety_explicit
-        self._tools = tools.Opening(
-            overrides.working_dir,
-            secrets,
-            trusted,
-            overrides.withheld | _key_names(file),
-            data_dir=overrides.data_dir,
-            config_dir=source.directory,
-            source=str(source.path or source.name),
-            cache_dir=overrides.cache_dir,
-        )
+        self._trusted = source.local or overrides.safety_explicit
+        self._tools = tools_opening(file, source, overrides, secrets)
         self._hook_opening = hooks.Opening(
             overrides.working_dir,
             scrubbed(os.environ, self._tools.withheld),
@@ -153,18 +144,7 @@ class _Builder:
 
     def rules(self) -> Rules:
         """The file's permissions, as far as they count."""
-        permissions = self._file.permissions
-        rules = Rules(
-            allow=tuple(parse_rule(pattern) for pattern in permissions.allow),
-            ask=tuple(parse_rule(pattern) for pattern in permissions.ask),
-            deny=tuple(parse_rule(pattern) for pattern in permissions.deny),
-        )
-        if rules.allow and not self._trusted:
-            log.warning(
-                "allow rules of a file that is not on this machine count only with --safety"
-            )
-            return msgspec.structs.replace(rules, allow=())
-        return rules
+        return team_rules(self._file, trusted=self._trusted)
 
     def rules_beside(self, team: Rules) -> Rules | None:
         """The rules of the team's own file, and what this file forbids beside; None when it forbids
@@ -256,12 +236,6 @@ class _Builder:
         )
         instruction = expand_template(entry.instruction, self._secrets.get)
         return as_wished(toolset, entry, agent, instruction or None)
-
-
-def _key_names(file: AgentFile) -> frozenset[str]:
-    """The variables in which the file says that keys lie."""
-    declared = (*file.models.values(), *file.providers.values())
-    return frozenset(one.token_key for one in declared if one.token_key)
 
 
 def _format(output: declared.StructuredOutput | None) -> Format | None:

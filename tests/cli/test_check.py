@@ -1,0 +1,148 @@
+"""`docker-agent check`: what it shows, what it says, how it ends. Source: agent-file.md §8, §11."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.harness import run_command
+from tests.requirements import requirement
+
+TEAM = """\
+version: "9"
+models:
+  fast: {provider: mine, model: m-1}
+  slow: {provider: mine, model: m-2}
+providers:
+  mine: {api_type: openai_chatcompletions, base_url: "http://localhost:1/v1", token_key: MINE_KEY}
+agents:
+  helper:
+    model: slow
+    description: Helps.
+    toolsets:
+      - {type: shell}
+      - {type: mcp, command: some-server, name: files}
+  root:
+    model: fast
+    description: "Answers.\\n\\e[31mred"
+    sub_agents: [helper]
+    handoffs: [helper]
+    fallback: {models: [openai/gpt-5]}
+    toolsets: [{type: filesystem, tools: [read_file, write_file]}]
+permissions:
+  deny: ["read_*"]
+"""
+
+
+@requirement("cli:check:tree")
+def test_the_team_is_shown_as_a_tree(tmp_path: Path) -> None:
+    """The file's team, what this machine lacks, and what the safety mode refuses."""
+    (tmp_path / "team.yaml").write_text(TEAM)
+    done = run_command("check", "team.yaml", "--safety", "restricted", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        done.stdout
+        == """\
+team.yaml: version 9, 2 agents
+├── helper: Helps.
+│   ├── model slow = mine/m-2 (needs MINE_KEY)
+│   ├── toolset shell: shell
+│   ├── refused by safety mode restricted: shell
+│   └── toolset mcp files: its tools are known once it runs
+└── root (default): Answers. ?[31mred
+    ├── model fast = mine/m-1 (needs MINE_KEY)
+    ├── fallback openai/gpt-5 (needs OPENAI_API_KEY)
+    ├── toolset filesystem: read_file, write_file
+    ├── refused by safety mode restricted: read_file, write_file
+    ├── gives tasks to helper
+    └── hands off to helper
+missing on this machine: MINE_KEY, OPENAI_API_KEY
+The file is right, but this machine lacks what it needs.
+"""
+    )
+
+
+@requirement("cli:check:json")
+def test_other_programs_get_json(tmp_path: Path) -> None:
+    """The same as one JSON object."""
+    (tmp_path / "team.yaml").write_text(TEAM)
+    env = {"MINE_KEY": "k", "OPENAI_API_KEY": "secret-value"}
+    done = run_command("check", "team.yaml", "--json", "--strict", home=tmp_path, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["ok"], told["default"], told["missing"], told["problems"]) == (
+        True,
+        "root",
+        [],
+        [],
+    )
+    assert [agent["name"] for agent in told["agents"]] == ["helper", "root"]
+    root = told["agents"][1]
+    assert root["toolsets"] == [
+        {
+            "type": "filesystem",
+            "name": "filesystem",
+            "tools": ["read_file", "write_file"],
+            "refused": ["read_file"],
+        }
+    ]
+    assert root["models"] == [{"name": "fast", "provider": "mine", "model": "m-1"}]
+    assert "secret-value" not in done.stdout
+
+
+@requirement("cli:check:status")
+@pytest.mark.parametrize(
+    ("text", "flags", "status", "said"),
+    [
+        ("agents: {root: {model: local/smollm2}}", (), 0, "The file is right."),
+        ("agents: {root: {model: openai/gpt-5}}", (), 0, "on this machine: OPENAI_API_KEY"),
+        ("agents: {root: {model: openai/gpt-5}}", ("--strict",), 1, "lacks what it needs"),
+        ("agents: {root: {model: m}}", (), 1, "a.yaml:1: agents.root.model: agent 'root'"),
+        ("agents: {root: {model: opnai/gpt-5}}", (), 1, "unknown provider type 'opnai'"),
+        ("agents: {root: {model: a/b, modle: x}}", (), 1, "did you mean 'model'?"),
+        ("agents: [", (), 1, "a.yaml:2:1: did not find"),
+        ("agents: {}", (), 1, "no agents are defined"),
+        ("agents: {root: {model: local/smollm2}}", ("--agent", "x"), 1, "agent 'x' not found"),
+        ("agents: {root: {model: local/smollm2}}\npermissions: {deny: ['mcp:x']}", (), 1,
+         "'mcp:x' must name a server"),
+        ("models: {any: {first_available: [openai/a, mistral/b]}}\nagents: {root: {model: any}}",
+         (), 0, "unavailable: a.yaml:1: models.any.first_available: none of first_available"),
+        ("models: {any: {first_available: [openai/a, mistral/b]}}\nagents: {root: {model: any}}",
+         ("--strict",), 1, "mistral/b: MISTRAL_API_KEY"),
+        ("agents: {root: {model: local/smollm2, instruction: 'Hi ${USER}'}}", ("--strict",), 1,
+         "warning: agents.root.instruction: ${USER} stays as it is; write ${env.USER}"),
+        ("agents: {root: {model: local/smollm2, toolsets: [{type: shell, env: {A: $NOPE}}]}}", (),
+         1, "environment variable NOPE not set"),
+    ],
+)  # fmt: skip
+def test_the_exit_status_tells_whether_the_file_is_right(
+    tmp_path: Path, text: str, flags: tuple[str, ...], status: int, said: str
+) -> None:
+    """0 for a file that is right; --strict also wants what this machine lacks."""
+    (tmp_path / "a.yaml").write_text(text)
+    done = run_command("check", "a.yaml", *flags, home=tmp_path)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert said in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@requirement("cli:check:status")
+def test_a_file_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
+    """agent-file.md §8, E1."""
+    done = run_command("check", "no.yaml", home=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "no.yaml" in done.stdout + done.stderr
+
+
+@requirement("cli:check:quiet")
+def test_nothing_is_started_and_nothing_written(tmp_path: Path) -> None:
+    """A look, not a start: no database, no process, no folder."""
+    (tmp_path / "a.yaml").write_text(
+        "agents: {root: {model: local/smollm2, toolsets: [{type: memory}, {type: fetch},"
+        " {type: mcp, command: touch, args: [started]}]}}"
+    )
+    done = run_command("check", "a.yaml", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
