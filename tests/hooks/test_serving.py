@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,8 @@ AGENTS: dict[str, dict[str, Any]] = {
             )
         },
     },
+    "reading": {**SHELL},
+    "seeing": {"toolsets": [{"type": "shell"}]},
     "environment": {"hooks": {"session_start": command("env", env={"OWN": "mine ${env.NAME} $X"})}},
 }
 OUT = "OUT"
@@ -135,7 +137,9 @@ def hooked(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Gene
     every = {name: {"model": f"hooked-{name}", **keys} for name, keys in AGENTS.items()}
     file = agent_yaml(scripted.url, every, top={"permissions": {"deny": ["shell:cmd=rm*-rf*"]}})
     env = {"OUT": str(out), "OPENAI_API_KEY": "sk-server", "NAME": "n", "PLAIN": "seen"}
-    with Server(file, home=tmp_path_factory.mktemp("home"), env=env) as server:
+    env["TMPDIR"] = str(tmp_path_factory.mktemp("tmp"))
+    flags = ("--conversations-max", "10")
+    with Server(file, *flags, home=tmp_path_factory.mktemp("home"), env=env) as server:
         yield Hooked(server, scripted, out)
 
 
@@ -310,6 +314,51 @@ def test_a_rewritten_call_meets_the_deny_rules_again(hooked: Hooked) -> None:
     model.script(call("shell", {"cmd": "echo harmless"}), say("ok"))
     hooked.server.client("rewriting").chat("hi")
     assert results(model) == ["Tool 'shell' is denied by permissions configuration."]
+
+
+@requirement("results:served", "results:kept", "results:bounds")
+def test_a_large_result_can_be_read_by_its_conversation(
+    hooked: Hooked, numbers: Iterator[int]
+) -> None:
+    """runtime.md §20.2 row 22: a notice and the end; the rest is read from the file."""
+    model = hooked.model("reading")
+    client, id = hooked.server.client("reading"), f"large-{next(numbers)}"
+    mine = {"x-conversation-id": id}
+    token = "ghp_" + "a1B2" * 9
+    model.script(call("shell", {"cmd": f"seq 1 50000; echo {token}"}), say("many"))
+    client.chat("count", headers=mine)
+    [shown] = results(model)
+    assert len(shown.encode()) <= 50 * 1024 and shown.endswith("\n50000\n[REDACTED]")
+    path = file_in(shown)
+    assert token not in path.read_text() and "\n25000\n" in path.read_text()
+    part = {"path": str(path), "offset": 25000, "limit": 1}
+    model.script(call("read_file", part), say("there"))
+    client.chat("and in the middle?", headers=mine)
+    assert results(model)[-1] == "25000\n"
+    model.script(call("read_file", {"path": str(path)}), say("no"))
+    client.chat("show me", headers={"x-conversation-id": f"{id}-other"})
+    assert "not yours" in results(model)[-1]
+    model.script(call("shell", {"cmd": "seq 1 50000"}), say("many"))
+    client.chat("count")
+    assert not file_in(results(model)[-1]).parent.exists() and path.exists()
+
+
+def file_in(notice: str) -> Path:
+    """The file that a notice names."""
+    found = notice.partition("in the file ")[2].partition(";")[0]
+    assert found
+    return Path(found)
+
+
+@requirement("results:served")
+def test_an_agent_that_cannot_read_files_sees_head_and_end(hooked: Hooked) -> None:
+    """runtime.md §5.6, R: no path is offered."""
+    model = hooked.model("seeing")
+    model.script(call("shell", {"cmd": "seq 1 50000"}), say("many"))
+    hooked.server.client("seeing").chat("count")
+    [shown] = results(model)
+    assert shown.startswith("1\n2\n") and shown.endswith("\n49999\n50000")
+    assert len(shown.encode()) < 51 * 1024 and "in the file" not in shown
 
 
 @requirement("hooks:command:environment")

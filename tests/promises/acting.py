@@ -103,8 +103,8 @@ ACTING = [
         "runtime.md §5.6; runtime.md §5.7",
         {
             "tool:shell:output": (
-                "Output stops at 10 MB; a model sees head and tail of at most 50 KiB or 2000 "
-                "lines, with a notice."
+                "Output stops at 10 MB, and the command with it; what it leaves behind is "
+                "heard for a little while."
             ),
         },
     ),

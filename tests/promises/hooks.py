@@ -102,4 +102,23 @@ HOOKS = [
             "secrets:stream": "A secret that comes in pieces is not shown in pieces.",
         },
     ),
+    *kept(
+        "runtime.md §5.6; runtime.md §20.2",
+        {
+            "results:size": (
+                "A model sees at most 50 KiB or 2000 lines of one result: a notice and the end, "
+                "or head and end where it cannot read files."
+            ),
+            "results:kept": "All of a large result is kept in a private file, without secrets.",
+            "results:readable": (
+                "The filesystem tools of its own conversation read it in spite of their "
+                "confinement; no other does, and none writes there."
+            ),
+            "results:bounds": (
+                "256 MiB in all; a result goes with its conversation or run, or when that was "
+                "not used for as long as conversations are kept."
+            ),
+            "results:served": "What a tool of any kind answers goes through this.",
+        },
+    ),
 ]

@@ -19,6 +19,7 @@ from docker_agent.cli import notify
 from docker_agent.cli.listen import Listen, banner, bind
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
+from docker_agent.hooks.large_results import open_large_results
 from docker_agent.loader.build import open_team
 from docker_agent.loader.generations import Generations, open_generations
 from docker_agent.loader.overrides import Overrides
@@ -66,10 +67,15 @@ def serve_until_stopped(serving: Serving) -> None:
 
 async def _serve(serving: Serving) -> None:
     seen = Seen()
-    async with open_road(serving.fake, serving.record) as http:
+    async with (
+        open_road(serving.fake, serving.record) as http,
+        open_large_results(serving.settings.conversation_ttl) as results,
+    ):
 
         def open_now() -> AbstractAsyncContextManager[Team]:
-            return open_team(serving.source, serving.overrides, serving.secrets, http, seen)
+            return open_team(
+                serving.source, serving.overrides, serving.secrets, http, seen, results
+            )
 
         async with (
             open_generations(open_now) as teams,

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from docker_agent.hooks.large import shortened
 from docker_agent.hooks.redaction import NO_REDACTION, Redaction
 from docker_agent.messages import JSON, NO_USAGE, Message, Usage
 
@@ -171,3 +172,44 @@ class _NoHooks:
 
 
 NO_HOOKS: Hooks = _NoHooks()
+
+
+class Results(Protocol):
+    """What becomes of tool results that are too large for a model. An owner is a conversation, or a
+    run that belongs to none."""
+
+    def directory(self, owner: str) -> str:
+        """Where the owner's results lie as files; empty when they never do."""
+        ...
+
+    async def fit(self, owner: str, text: str, reader: str) -> str:
+        """The result as a model may be shown it; `reader` is the tool with which it can read files,
+        empty when it has none."""
+        ...
+
+    async def touch(self, owner: str) -> None:
+        """The owner goes on."""
+        ...
+
+    async def forget(self, owner: str) -> None:
+        """The owner is over."""
+        ...
+
+
+class _CutResults:
+    """Nothing is kept: head and end of a result are all there is."""
+
+    def directory(self, owner: str) -> str:
+        return ""
+
+    async def fit(self, owner: str, text: str, reader: str) -> str:
+        return shortened(text)
+
+    async def touch(self, owner: str) -> None:
+        return None
+
+    async def forget(self, owner: str) -> None:
+        return None
+
+
+CUT_RESULTS: Results = _CutResults()

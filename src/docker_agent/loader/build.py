@@ -19,6 +19,8 @@ from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks import table as hooks
 from docker_agent.hooks.command import AT_ONCE
+from docker_agent.hooks.large_results import open_large_results
+from docker_agent.hooks.port import Results
 from docker_agent.loader.answer_file import caching
 from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
@@ -59,9 +61,11 @@ async def open_team(
     secrets: Secrets,
     http: Http,
     seen: Seen | None = None,
+    results: Results | None = None,
 ) -> AsyncGenerator[Team]:
-    """The team of a source, closed with the context; `seen` remembers what was read. Raises
-    `ConfigError` before anything runs."""
+    """The team of a source, closed with the context; `seen` remembers what was read, `results`
+    keeps what is too large for a model (the team's own when None). Raises `ConfigError` before
+    anything runs."""
     seen = seen or Seen()
     seen.begin()
     async with open_elsewhere(overrides.data_dir, os.environ, secrets.get) as elsewhere:
@@ -92,6 +96,7 @@ async def open_team(
             loaded=int(time.time()),
             working_dir=str(overrides.working_dir),
             headers=_headers(parts),
+            results=results or await stack.enter_async_context(open_large_results()),
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from docker_agent.hooks.port import NO_HOOKS, Hooks
+from docker_agent.hooks.port import CUT_RESULTS, NO_HOOKS, Hooks, Results
 from docker_agent.messages import Format
 from docker_agent.models.port import Model
 from docker_agent.permissions import NO_RULES, Rules, SafetyMode
@@ -70,7 +70,8 @@ class Team:
     `default` answers the rest.
 
     `loaded` is when it was built, in seconds since 1970; `working_dir` is told to hooks; `headers`
-    are those of an incoming request that its toolsets pass on, in lower case.
+    are those of an incoming request that its toolsets pass on, in lower case; `results` is where
+    tool results lie that are too large for a model.
     """
 
     agents: Mapping[str, Agent]
@@ -80,6 +81,7 @@ class Team:
     loaded: int = 0
     working_dir: str = ""
     headers: frozenset[str] = frozenset()
+    results: Results = CUT_RESULTS
 
 
 class Teams(Protocol):

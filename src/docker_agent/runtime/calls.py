@@ -16,7 +16,13 @@ from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolR
 from docker_agent.permissions import Decision
 from docker_agent.runtime.approval import approve, final_call, record
 from docker_agent.runtime.moments import blocked
-from docker_agent.runtime.results import finished, observed, progress_of
+from docker_agent.runtime.results import (
+    RUNTIME_CATEGORY,
+    finished,
+    observed,
+    progress_of,
+    reader_in,
+)
 from docker_agent.runtime.strand import Strand
 from docker_agent.runtime.toolbox import Gathered
 from docker_agent.tools.port import CallContext, Toolset
@@ -31,8 +37,6 @@ PARALLEL_CALLS = 8
 
 NO_OUTPUT = "(no output)"
 NOT_A_TOOL = Decision(False, "unknown_tool")
-RUNTIME_CATEGORY = "runtime"
-"""Tools that are runs of their own (`transfer_task`): only the request's deadline bounds them."""
 
 
 def not_available(name: str) -> str:
@@ -77,11 +81,12 @@ async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> tuple[Tool
     if spec is None or owner is None:
         record(strand, call.name, NOT_A_TOOL)
         return ToolResult(not_available(call.name), is_error=True), None
+    reader = reader_in(tools)
     written, problem = parse_arguments(call.arguments)
     decision, arguments = await approve(strand, spec, call, written)
     if not decision.allowed:
         refusal = ToolResult(decision.text, is_error=True)
-        return await finished(strand, spec, call, arguments, refusal), None
+        return await finished(strand, reader, spec, call, arguments, refusal), None
     call = final_call(call, arguments, written)
     await strand.tell(ToolStarted(call, spec.title or spec.name))
     if arguments is None:
@@ -89,7 +94,7 @@ async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> tuple[Tool
     else:
         strand.ledger.changed |= not (spec.read_only or spec.harmless)
         result = await _call(strand, spec, owner, call, dict(arguments))
-    result = await finished(strand, spec, call, arguments, result)
+    result = await finished(strand, reader, spec, call, arguments, result)
     await strand.tell(ToolFinished(call, result))
     if spec.category == RUNTIME_CATEGORY:
         return result, None
@@ -133,6 +138,7 @@ def _context(strand: Strand, spec: ToolSpec, call: ToolCall) -> CallContext:
         progress=progress_of(strand, spec, call),
         remaining=ledger.remaining,
         spawn=ledger.spawn,
+        results=ledger.team.results.directory(ledger.owner),
     )
 
 

@@ -20,8 +20,8 @@ from docker_agent.messages import (
 from docker_agent.permissions import strictest
 from docker_agent.runtime import moments
 from docker_agent.runtime.agent import Agent
-from docker_agent.runtime.calls import RUNTIME_CATEGORY
 from docker_agent.runtime.prompt import task_message
+from docker_agent.runtime.results import RUNTIME_CATEGORY
 from docker_agent.runtime.strand import RunFailed, Strand
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 

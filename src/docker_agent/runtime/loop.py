@@ -49,6 +49,8 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
     timeout = asyncio.timeout_at(request.deadline)
     try:
         async with timeout:
+            if request.conversation_id is not None:
+                await team.results.touch(ledger.owner)
             await _answer(strand)
             if not _pending(strand, request) and not any(text.strip() for text in strand.texts):
                 await say(strand, NO_ANSWER)
@@ -61,6 +63,8 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
             "timeout", "the request took longer than the server allows (--request-timeout)"
         )
     finally:
+        if ledger.kept and request.conversation_id is None:
+            await team.results.forget(ledger.owner)
         if ledger.tasks:
             await _end_tasks(ledger)
     return _outcome(strand, failure)

@@ -12,13 +12,31 @@ from docker_agent.messages import ToolCall, ToolResult, ToolSpec
 from docker_agent.runtime import moments
 from docker_agent.runtime.approval import Arguments, about
 from docker_agent.runtime.strand import Strand
+from docker_agent.runtime.toolbox import Gathered
 from docker_agent.tools.port import Progress
+
+RUNTIME_CATEGORY = "runtime"
+"""Tools that are runs of their own (`transfer_task`): a sub-agent's answer is as long as it is."""
+
+
+def reader_in(tools: Gathered) -> str:
+    """The tool with which a model can read files; empty when it has none."""
+    for spec in tools.list.specs:
+        if spec.category == "filesystem" and spec.name.endswith("read_file"):
+            return spec.name
+    return ""
 
 
 async def finished(
-    strand: Strand, spec: ToolSpec, call: ToolCall, arguments: Arguments, result: ToolResult
+    strand: Strand,
+    reader: str,
+    spec: ToolSpec,
+    call: ToolCall,
+    arguments: Arguments,
+    result: ToolResult,
 ) -> ToolResult:
-    """The result as models, clients and stores may have it."""
+    """The result as models, clients and stores may have it; `reader` is the tool that reads
+    files."""
     hooks = strand.agent.hooks
     text = await hooks.redaction.result(result.text)
     if hooks.has("tool_response_transform", spec.name):
@@ -32,6 +50,11 @@ async def finished(
         if verdict.block is not None:
             return ToolResult(f"The result was withheld by a hook: {verdict.block}", is_error=True)
         text = text if verdict.response is None else verdict.response
+    if spec.category != RUNTIME_CATEGORY:
+        ledger = strand.ledger
+        fitting = await ledger.team.results.fit(ledger.owner, text, reader)
+        ledger.kept |= fitting is not text
+        text = fitting
     if text is result.text and result.structured is None:
         return result
     structured = hooks.redaction.structured(result.structured)

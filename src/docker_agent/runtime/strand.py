@@ -43,8 +43,17 @@ class Ledger:
     turns: int = 0
     children: int = 0
     acted: bool = False
+    kept: bool = False
     changed: bool = False
     tasks: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+
+    @property
+    def owner(self) -> str:
+        """Whose large results these are: the conversation's, or this run's alone."""
+        request = self.request
+        if request.conversation_id is None:
+            return f"run\0{request.id}\0{id(self)}"
+        return f"{request.caller}\0{request.entry}\0{request.conversation_id}"
 
     def remaining(self) -> float:
         """Seconds until the deadline; infinite without one."""

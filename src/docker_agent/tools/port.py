@@ -73,7 +73,8 @@ class CallContext(msgspec.Struct, frozen=True):
 
     `progress` shows text so far; `remaining()` is the seconds until the request's deadline
     (infinite without one); `spawn` starts work that the run waits for or cancels when it ends.
-    `call_id` is the model's id of this call.
+    `call_id` is the model's id of this call, `results` the folder of this conversation's results
+    that were too large to show (empty: there are none); folders beside it are other people's.
     """
 
     run: str
@@ -86,6 +87,7 @@ class CallContext(msgspec.Struct, frozen=True):
     progress: Progress
     remaining: Callable[[], float]
     spawn: Spawn
+    results: str = ""
 
 
 class Toolset(Protocol):

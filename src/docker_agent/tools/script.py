@@ -16,7 +16,6 @@ from docker_agent.config.expand import Lookup, expand_literal, expand_shell
 from docker_agent.config.toolset import ScriptTool
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
-from docker_agent.tools.large import shortened
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 from docker_agent.tools.processes import Command, find_shell, run
 from docker_agent.tools.script_options import ScriptOptions, argument_schemas, script_problems
@@ -88,7 +87,7 @@ class Script:
         seconds = max(0.0, min(self._seconds, context.remaining()))
         command = Command((self._shell, "-c", tool.cmd), tool.directory, environ, seconds)
         finished = await run(command, context.progress)
-        output = shortened(finished.output.rstrip())
+        output = finished.output.rstrip()
         if not finished.failed:
             return ToolResult(output)
         problem = finished.problem

@@ -14,7 +14,6 @@ import msgspec
 from docker_agent.errors import ToolError
 from docker_agent.messages import JSON, Meaning, ToolList, ToolResult, ToolSpec
 from docker_agent.tools.arguments import Parameters
-from docker_agent.tools.large import shortened
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 from docker_agent.tools.processes import Command, Finished, find_shell, run
 from docker_agent.tools.shell_classes import find, inside
@@ -155,7 +154,7 @@ def _refusal(command: str) -> str:
 
 
 def _told(finished: Finished, seconds: float) -> str:
-    output = shortened(finished.output.rstrip())
+    output = finished.output.rstrip()
     if finished.stopped == "time":
         return f"Command timed out after {round(seconds, 1):g}s\nOutput: {output}"
     if finished.failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,17 @@ class Boundary:
             if Path(tree).exists() and not Path(tree).is_dir():
                 raise ConfigError(f"filesystem: allow_list: {tree} is no directory")
         self.denied = tuple(self._entry("deny_list", entry, expand) for entry in deny)
+        self._results = ""
+        self._reads_results = False
+
+    def within(self, results: str, *, reads: bool) -> Boundary:
+        """The same for one call, whose conversation has large results in the folder `results`: they
+        may be read, if the call only `reads`. Folders beside it are closed whatever is allowed."""
+        if not results:
+            return self
+        boundary = copy(self)
+        boundary._results, boundary._reads_results = results, reads
+        return boundary
 
     def locate(self, path: str, *, follow_last: bool = True) -> Place:
         """The place a model's `path` means; it need not exist.
@@ -73,7 +85,11 @@ class Boundary:
         outside what is allowed. Asks the disk: call it in a thread.
         """
         real = self._resolved(path, follow_last=follow_last)
+        if self._results and _inside(real, str(Path(self._results).parent)):
+            return self._result(path, real)
         denied = {*self.denied, *(os.path.realpath(tree) for tree in self.denied)}
+        if self._results:
+            denied.add(str(Path(self._results).parent))
         for tree in denied:
             if _inside(real, tree):
                 raise ToolError(f'path "{path}" is inside a denied directory ({tree})')
@@ -84,6 +100,13 @@ class Boundary:
                 return Place(path, tree, parts, frozenset(_identities(denied)))
         allowed = ", ".join(self.allowed)
         raise ToolError(f'path "{path}" is outside the allowed directories ({allowed})')
+
+    def _result(self, path: str, real: str) -> Place:
+        """The place of one of the conversation's own results."""
+        if not (self._reads_results and _inside(real, self._results)):
+            raise ToolError(f'path "{path}" is among the results of tools, which are not yours')
+        below = real[len(self._results) :].strip("/")
+        return Place(path, self._results, tuple(below.split("/")) if below else ())
 
     def _resolved(self, path: str, *, follow_last: bool) -> str:
         _check(path)

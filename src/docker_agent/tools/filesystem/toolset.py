@@ -182,25 +182,27 @@ class Filesystem:
         if tool is None:
             raise ToolError(f"filesystem has no tool '{name}'")
         job = tool.prepare(arguments)
+        disk = self._disk.within(context.results, reads=tool.spec.read_only)
         try:
             if job.file is not None:
-                return await self._write(job.file, job.work)
-            return await self._do(job.work, finish=not tool.spec.read_only)
+                return await self._write(disk, job.file, job.work)
+            return await _do(disk, job.work, finish=not tool.spec.read_only)
         except ToolError as exc:
             return ToolResult(str(exc), is_error=True)
 
-    async def _do(self, work: Work, *, finish: bool) -> ToolResult:
-        return await in_thread(lambda stop: work(self._disk, stop), finish=finish)
-
-    async def _write(self, path: str, work: Work) -> ToolResult:
-        boundary = self._disk.boundary
+    async def _write(self, disk: Disk, path: str, work: Work) -> ToolResult:
+        boundary = disk.boundary
         place = await in_thread(lambda _: boundary.locate(path), finish=False)
         async with self._locks.hold(place.real):
-            result = await self._do(work, finish=True)
+            result = await _do(disk, work, finish=True)
             problem = await self._post_edits.run(place.real)
         if problem is None:
             return result
         return ToolResult(f"{result.text}\nBut {problem}", is_error=True)
+
+
+async def _do(disk: Disk, work: Work, *, finish: bool) -> ToolResult:
+    return await in_thread(lambda stop: work(disk, stop), finish=finish)
 
 
 def _instructions(boundary: Boundary, options: FilesystemOptions) -> str:

@@ -48,6 +48,11 @@ class Disk:
     ignore_vcs: bool
     search_seconds: float
 
+    def within(self, results: str, *, reads: bool) -> Disk:
+        """The same for one call: `Boundary.within`."""
+        boundary = self.boundary.within(results, reads=reads)
+        return Disk(boundary, self.ignore_vcs, self.search_seconds)
+
     def ignore_at(self, place: Place) -> tuple[Ignore, bool]:
         """What is hidden in the directory `place`, and whether it is hidden itself."""
         return ignore_at(place) if self.ignore_vcs else (NOTHING_HIDDEN, False)

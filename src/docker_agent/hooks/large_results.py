@@ -1,0 +1,179 @@
+"""Where tool results lie that are too large for a model: one private folder per conversation,
+bounded in all, gone with the conversation.
+
+Source: runtime.md §5.6. What comes here has lost its secrets already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from docker_agent.hooks.large import ending, is_large, shortened
+
+log = logging.getLogger(__name__)
+
+MAX_TOTAL = 256 * 1024 * 1024
+"""Bytes of all folders together (runtime.md §5.6)."""
+
+MAX_SHARE = 64 * 1024 * 1024
+"""Bytes of one folder, so that one conversation cannot push out all others."""
+
+IDLE_SECONDS = 30 * 60.0
+"""How long a folder is kept without use, where nobody says how long conversations are."""
+
+PREFIX = "docker-agent-tool-results-"
+
+
+@dataclass(slots=True)
+class _Folder:
+    path: Path
+    used: float
+    files: OrderedDict[Path, int] = field(default_factory=OrderedDict[Path, int])
+
+    @property
+    def size(self) -> int:
+        return sum(self.files.values())
+
+
+class LargeResults:
+    """Folders below `root`, which is private and ours alone. An `owner` is a conversation, or a run
+    that belongs to none; their folders have names that nobody can guess."""
+
+    def __init__(
+        self,
+        root: Path,
+        idle: float = IDLE_SECONDS,
+        *,
+        total: int = MAX_TOTAL,
+        share: int = MAX_SHARE,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._root = root
+        self._idle = idle
+        self._total = total
+        self._share = share
+        self._now = now
+        self._salt = secrets.token_bytes(16)
+        self._folders: OrderedDict[str, _Folder] = OrderedDict()
+        self._lock = anyio.Lock()
+
+    def directory(self, owner: str) -> str:
+        """Where the results of `owner` lie, whether there are any yet or not."""
+        name = hashlib.blake2b(owner.encode("utf-8", "replace"), key=self._salt, digest_size=16)
+        return str(self._root / name.hexdigest())
+
+    async def fit(self, owner: str, text: str, reader: str) -> str:
+        """A result as a model may be shown it: itself, or a notice and its end while all of it goes
+        to a file, which the tool `reader` reads. Without a reader, its head and end."""
+        if not is_large(text):
+            return text
+        if not reader:
+            return shortened(text)
+        data = text.encode("utf-8", "replace")
+        if len(data) > self._share:
+            return shortened(text)
+        try:
+            async with self._lock:
+                path = await self._keep(owner, data)
+        except OSError as exc:
+            log.warning("a large tool result could not be kept: %s", exc.strerror or exc)
+            return shortened(text)
+        return ending(text, str(path), reader)
+
+    async def touch(self, owner: str) -> None:
+        """`owner` goes on, so its results stay; those that nobody used for long go."""
+        if not self._folders:
+            return
+        folder = self._folders.get(self.directory(owner))
+        if folder is not None:
+            self._used(folder)
+        async with self._lock:
+            await self._drop_idle()
+
+    async def forget(self, owner: str) -> None:
+        """`owner` is over, and with it its results."""
+        async with self._lock:
+            folder = self._folders.pop(self.directory(owner), None)
+            if folder is not None:
+                await _removed(folder.path)
+
+    def _used(self, folder: _Folder) -> None:
+        folder.used = self._now()
+        self._folders.move_to_end(str(folder.path))
+
+    async def _keep(self, owner: str, data: bytes) -> Path:
+        await self._drop_idle()
+        key = self.directory(owner)
+        folder = self._folders.get(key)
+        if folder is None:
+            folder = self._folders[key] = _Folder(Path(key), self._now())
+        self._used(folder)
+        await self._make_room(folder, len(data))
+        path = folder.path / f"tool-result-{secrets.token_hex(6)}.txt"
+        await anyio.to_thread.run_sync(_write, path, data)
+        folder.files[path] = len(data)
+        return path
+
+    async def _make_room(self, folder: _Folder, size: int) -> None:
+        """The folder's own oldest files go first, then folders that were unused longest."""
+        while folder.files and folder.size + size > self._share:
+            path, _ = folder.files.popitem(last=False)
+            await anyio.to_thread.run_sync(_unlink, path)
+        while sum(one.size for one in self._folders.values()) + size > self._total:
+            key = next((key for key, one in self._folders.items() if one is not folder), None)
+            if key is None:
+                break
+            await _removed(self._folders.pop(key).path)
+
+    async def _drop_idle(self) -> None:
+        oldest = self._now() - self._idle
+        for key in [key for key, folder in self._folders.items() if folder.used < oldest]:
+            await _removed(self._folders.pop(key).path)
+
+
+@asynccontextmanager
+async def open_large_results(idle: float = IDLE_SECONDS) -> AsyncGenerator[LargeResults]:
+    """A place for large results below the system's folder for temporary files; removed with the
+    context."""
+    root = _new_root()
+    try:
+        yield LargeResults(root, idle)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _removed(root)
+
+
+def _new_root() -> Path:
+    """A name that nobody can have taken; the folder is made when it is needed."""
+    return Path(os.path.realpath(tempfile.gettempdir())) / f"{PREFIX}{secrets.token_hex(8)}"
+
+
+def _write(path: Path, data: bytes) -> None:
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+async def _removed(folder: Path) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
