@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -69,7 +70,8 @@ class Play:
         self._home = home
         self._scripted = scripted
         self._running = running
-        self._env: dict[str, str] = {}
+        # A reader's `python` is the one that docker-agent was installed into.
+        self._env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         self._server: Server | None = None
         self._host = ""
         (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")

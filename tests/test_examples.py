@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,23 @@ def test_the_files_example_reads_and_does_not_write(
     assert "write_file" not in model.heard[0].tool_names
     told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
     assert [text.startswith("text of") for text in told] == [True, False, False]
+
+
+@requirement("style:examples")
+def test_the_tickets_example_starts_its_server(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/tickets.yaml: an MCP server of its own, its tools with their prefix."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    folder = ("--working-dir", str(EXAMPLES.parent))
+    server = serve(EXAMPLES / "tickets.yaml", *folder, env={**env, "PATH": path})
+    model.script(
+        call("house_open_tickets"), call("house_close_ticket", {"number": 2}), say("One is left.")
+    )
+    assert server.client().chat("what is left?").content == "One is left."
+    told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+    assert "squeaks" in told[0]
+    assert told[1] == "closed: The door of room 4 squeaks"
 
 
 @requirement("style:examples")

@@ -101,7 +101,13 @@ MCP = [
     ),
     *kept(
         "runtime.md §10.1",
-        {"mcp:real:time": "A real server from PyPI, named under `mcps`, answers."},
+        {
+            "mcp:real:time": "The time server from PyPI answers, also named under `mcps`.",
+            "mcp:real:git": "The git server from PyPI answers.",
+            "mcp:real:filesystem": "The filesystem server from npm answers.",
+            "mcp:real:memory": "The memory server from npm answers.",
+            "mcp:real:everything": "The everything server from npm answers.",
+        },
     ),
     *kept(
         "runtime.md §10.1",
@@ -116,6 +122,7 @@ MCP = [
         "runtime.md §8.6",
         {
             "mcp:remote:headers": "Headers of a remote server are templates.",
+            "mcp:serve:passed": "Headers of a client's request reach the server, for it alone.",
             "mcp:remote:passed": "Incoming headers reach the server, in a session for each caller.",
         },
     ),

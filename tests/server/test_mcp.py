@@ -3,11 +3,14 @@ chat-server.md §1 and §2."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import queue
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
 from tests.scripted.parts import call, say
 from tests.tools.mcp.opening import LIMIT, alive, plain
+from tests.tools.mcp.serving import served
+from tests.tools.mcp.test_http import streamable
 
 
 def until(told: Callable[[], bool]) -> None:
@@ -28,6 +33,26 @@ def until(told: Callable[[], bool]) -> None:
     while not told():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.fixture
+def far() -> Generator[str]:
+    """A remote server in a thread of its own; its address."""
+    address: queue.SimpleQueue[str] = queue.SimpleQueue()
+    loop = asyncio.new_event_loop()
+    done = asyncio.Event()
+
+    async def live() -> None:
+        async with served(streamable()) as url:
+            address.put(f"{url}/mcp")
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(live()))
+    thread.start()
+    yield address.get(timeout=LIMIT)
+    loop.call_soon_threadsafe(done.set)
+    thread.join(LIMIT)
+    loop.close()
 
 
 def with_servers(scripted: Scripted, model: Model, *toolsets: dict[str, Any]) -> str:
@@ -165,6 +190,25 @@ def test_two_users_share_the_server_and_not_their_calls(
         assert results(model) == ['{"text": "second"}']
         first.hang_up()
     until(lambda: "cancelled" in notes.read_text())
+
+
+@requirement("mcp:serve:passed")
+def test_headers_of_the_request_reach_a_remote_server(
+    scripted: Scripted, serve: Serve, model: Model, far: str
+) -> None:
+    """runtime.md §8.6: `${headers.X}` of the client's own request, for that request alone."""
+    headers = {"Authorization": "Bearer ${headers.X-Upstream-Token}"}
+    keys = {"remote": {"url": far, "headers": headers}, "allow_private_ips": True}
+    server = serve(with_servers(scripted, model, {"name": "far", **keys}))
+    assert ready(server)[0] == 200
+    for token in ("anna", "ben"):
+        model.script(call("far_headers"), say("done"))
+        sent = {"X-Upstream-Token": token}
+        assert server.client().chat("go", headers=sent).content == "done"
+        assert json.loads(results(model)[0])["authorization"] == f"Bearer {token}"
+    model.script(say("without"))
+    assert server.client().chat("go").content == "without"
+    assert model.heard[-1].tool_names == []
 
 
 @requirement("mcp:real:time")
