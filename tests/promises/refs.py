@@ -26,6 +26,15 @@ REFS = [
         },
     ),
     *kept(
+        "DESIGN.md §8; agent-file.md §5.5",
+        {
+            "refs:reload:watch": (
+                "A changed file takes over without cutting a stream; a bad one keeps the old team."
+            ),
+            "refs:reload:pull": "A moved tag, and a changed file on the web, are followed.",
+        },
+    ),
+    *kept(
         "agent-file.md §5.2",
         {
             "refs:5.2:scheme": "Web addresses are https, or http on this machine.",

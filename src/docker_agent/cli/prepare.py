@@ -13,6 +13,7 @@ from docker_agent.cli.flags import HOOK_FLAGS, Globals, configure_log
 from docker_agent.cli.listen import Listen, parse_listen
 from docker_agent.cli.load_flags import LoadFlags
 from docker_agent.cli.opening import opened
+from docker_agent.cli.reloading import Watching
 from docker_agent.cli.serving import LoopName, Serving, serve_until_stopped
 from docker_agent.env.blot import blot_environment
 from docker_agent.env.chain import Secrets
@@ -65,6 +66,8 @@ class Flags(msgspec.Struct, frozen=True):
     env_from_file: tuple[str, ...]
     loop: LoopName
     cost_header: bool
+    watch: bool
+    pull_interval: float
     models_gateway: str | None
     fake: str | None
     record: str | None
@@ -122,6 +125,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         shutdown_timeout=flags.shutdown_timeout,
         settings=_settings(flags, listen, safety, any_key=keys.any),
         loop=flags.loop,
+        watching=Watching(flags.watch, flags.pull_interval),
         fake=Path(flags.fake).absolute() if flags.fake else None,
         record=Path(flags.record).absolute() if flags.record else None,
     )

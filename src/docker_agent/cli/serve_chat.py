@@ -183,6 +183,18 @@ DEFAULT_LOOP = "uvloop"
     help="Read variables from a file of NAME=value lines. Repeatable.",
 )
 @click.option(
+    "--watch",
+    is_flag=True,
+    help="Read the agents again when their file, or a text beside it, changes.",
+)
+@click.option(
+    "--pull-interval",
+    type=SILENCE,
+    default=0.0,
+    show_default="0",
+    help="How often to ask whether agents from registries and the web have changed; 0: never.",
+)
+@click.option(
     "--loop",
     type=click.Choice(["uvloop", "asyncio"]),
     default=DEFAULT_LOOP,

@@ -6,10 +6,9 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -17,15 +16,17 @@ import msgspec
 
 from docker_agent.cli import notify
 from docker_agent.cli.listen import Listen, banner, bind
+from docker_agent.cli.reloading import Watching, reloading
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks.large_results import open_large_results
 from docker_agent.loader.build import open_team
-from docker_agent.loader.generations import Generations, open_generations
+from docker_agent.loader.generations import open_generations
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.reading import Seen
 from docker_agent.loader.source import Source
 from docker_agent.models.road import open_road
+from docker_agent.registry.elsewhere import Elsewhere, open_elsewhere
 from docker_agent.runtime.agent import Team
 from docker_agent.server.access import log_access
 from docker_agent.server.app import build_app
@@ -57,6 +58,7 @@ class Serving(msgspec.Struct, frozen=True):
     loop: LoopName
     fake: Path | None = None
     record: Path | None = None
+    watching: Watching = Watching()
 
 
 def serve_until_stopped(serving: Serving) -> None:
@@ -77,6 +79,10 @@ async def _serve(serving: Serving) -> None:
                 serving.source, serving.overrides, serving.secrets, http, seen, results
             )
 
+        def elsewhere() -> AbstractAsyncContextManager[Elsewhere]:
+            data_dir = serving.overrides.data_dir
+            return open_elsewhere(data_dir, os.environ, serving.secrets.get)
+
         async with (
             open_generations(open_now) as teams,
             _open_conversations(serving) as conversations,
@@ -94,7 +100,7 @@ async def _serve(serving: Serving) -> None:
                 watchers=(log_access,),
             )
             _settle_memory()
-            with _reloading(lambda: _reload(serving.keys, teams)):
+            async with reloading(serving.keys, teams, seen, serving.watching, elsewhere):
                 await serve(
                     app,
                     bound,
@@ -134,44 +140,6 @@ def _check_aliases(settings: ServerSettings, team: Team) -> None:
         if target not in team.listed:
             known = ", ".join(team.listed)
             raise ConfigError(f"--model-alias {alias}={target}: no such agent; there are: {known}")
-
-
-@contextmanager
-def _reloading(reload: Callable[[], Coroutine[object, object, None]]) -> Generator[None]:
-    """On SIGHUP, read keys and agents again; one reload at a time."""
-    loop = asyncio.get_running_loop()
-    tasks: set[asyncio.Task[None]] = set()
-
-    def again() -> None:
-        if not tasks:
-            task = loop.create_task(reload())
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, again)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-        for task in tasks:
-            task.cancel()
-
-
-async def _reload(keys: Keys, teams: Generations) -> None:
-    """What is broken stays as it was, and the log says so."""
-    notify.reloading(os.environ)
-    try:
-        keys.reload()
-    except ConfigError as exc:
-        log.error("the keys stay as they were: %s", exc)
-    try:
-        await teams.reload()
-    except ConfigError as exc:
-        log.error("the agents stay as they were: %s", exc)
-    else:
-        log.info("the agents were read again")
-    finally:
-        notify.ready(os.environ)
 
 
 def _announce(text: str) -> None:

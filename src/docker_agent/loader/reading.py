@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 from pathlib import Path
 
 from docker_agent.config.agent_file import AgentFile
+from docker_agent.config.decode import looks_like_hcl
 from docker_agent.config.parse import inline_instruction_files, parse
 from docker_agent.errors import ConfigError
 from docker_agent.loader.source import Source
@@ -50,6 +52,11 @@ class Seen:
             self._flowed[source] = source.read()
         return self._flowed[source]
 
+    @property
+    def watchable(self) -> bool:
+        """Whether any file on this machine was read."""
+        return bool(self._files)
+
     def changed(self) -> list[Path]:
         """The files that are not what they were; each change is told once."""
         found = {path: stamp(path) for path in self._files}
@@ -75,25 +82,30 @@ class Seen:
 
 async def fetch(source: Source, elsewhere: Elsewhere) -> bytes:
     """The bytes of a source elsewhere. Raises `ConfigError`."""
+    data, _ = await _fetched(source, elsewhere)
+    return data
+
+
+async def _fetched(source: Source, elsewhere: Elsewhere) -> tuple[bytes, str]:
+    """The bytes, and the digest of an image."""
     if source.url:
-        return await elsewhere.fetch(source.url, from_elsewhere=source.named_elsewhere)
+        return await elsewhere.fetch(source.url, from_elsewhere=source.named_elsewhere), ""
     assert source.image is not None
     try:
         pulled = await elsewhere.pull(source.image, from_elsewhere=source.named_elsewhere)
     except RemoteError as exc:
         raise ConfigError(f"{exc}{source.tried}") from exc
-    if not source.image.digest:
-        log.info(
-            "%s is %s now; name that to keep it", source.name, source.image.pinned(pulled.digest)
-        )
-    return pulled.file
+    return pulled.file, pulled.digest
 
 
 async def read_source(source: Source, elsewhere: Elsewhere, seen: Seen) -> AgentFile:
     """The agent file behind a source, parsed and checked. Raises `ConfigError`."""
     if source.url or source.image is not None:
-        data = await fetch(source, elsewhere)
+        data, digest = await _fetched(source, elsewhere)
         seen.remote(source, data)
+        if source.image is not None and not source.image.digest:
+            pinned = source.image.pinned(digest)
+            log.info("%s is %s now; name that to keep it", source.name, pinned)
     elif source.flows:
         data = await asyncio.to_thread(seen.flowing, source)
     else:
@@ -105,6 +117,9 @@ async def read_source(source: Source, elsewhere: Elsewhere, seen: Seen) -> Agent
 
 def read_agent_file(data: bytes, source: Source, seen: Seen | None = None) -> AgentFile:
     """What the bytes of a source declare. Raises `ConfigError`."""
+    if seen is not None and source.directory is not None:
+        for name in _read_by_hcl(data, source.name):
+            seen.file(source.directory / name)
     file = parse(data, source.name, source.directory)
     if not file.agents:
         raise ConfigError(f"{source.name}: no agents are defined; add at least one under 'agents:'")
@@ -114,6 +129,15 @@ def read_agent_file(data: bytes, source: Source, seen: Seen | None = None) -> Ag
             for name in (named,) if isinstance(named, str) else named:
                 seen.file(source.directory / name)
     return inline_instruction_files(file, source.directory)
+
+
+_FILE_CALL = re.compile(r'\bfile\(\s*"([^"$]+)"')
+
+
+def _read_by_hcl(data: bytes, name: str) -> list[str]:
+    """The files that an HCL file puts into itself."""
+    text = data.decode("utf-8", "replace")
+    return _FILE_CALL.findall(text) if looks_like_hcl(name, text) else []
 
 
 def stamp(path: Path) -> Stamp:
