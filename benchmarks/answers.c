@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     MAX_BAKED = 64,            // kinds of answers in one run
@@ -12,6 +13,7 @@ enum {
 };
 
 typedef struct {
+    Protocol protocol;
     bool stream;
     int events;
     int per_write;
@@ -34,65 +36,158 @@ const char STREAM_HEAD[] =
 static const char *const WORDS[8] = {" the",           " gateway", " streams", " a",
                                      " \\\"token\\\"", " to",      "\\n",      "\xc3\xa9t\xc3\xa9"};
 
+// An HTTP chunk with one event of these lines.
+static int put_lines(char *out, const char *lines) {
+    return sprintf(out, "%zx\r\n%s\r\n", strlen(lines), lines);
+}
+
 static int put_event(char *out, const char *choices, const char *usage) {
     char event[EVENT_BYTES];
-    int length = snprintf(event, sizeof event,
-                          "data: {" NAMES "\"object\":\"chat.completion.chunk\"," MADE
-                          "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_560af6e559\","
-                          "\"choices\":[%s],\"usage\":%s,\"obfuscation\":\"aB3dE5fG7h\"}\n\n",
-                          choices, usage);
-    return sprintf(out, "%x\r\n%s\r\n", length, event);
+    snprintf(event, sizeof event,
+             "data: {" NAMES "\"object\":\"chat.completion.chunk\"," MADE
+             "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_560af6e559\","
+             "\"choices\":[%s],\"usage\":%s,\"obfuscation\":\"aB3dE5fG7h\"}\n\n",
+             choices, usage);
+    return put_lines(out, event);
 }
 
-int put_first(char *out) {
-    return put_event(
-        out,
-        "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},"
-        "\"logprobs\":null,\"finish_reason\":null}",
-        "null");
+#define RESPONSE_ITEM "\"item_id\":\"msg_0123456789abcdef0123456789abcdef\",\"output_index\":0,"
+
+// An event whose type stands twice, as OpenAI's Responses and Anthropic write it.
+static int put_typed(char *out, const char *type, const char *fields) {
+    char event[EVENT_BYTES];
+    snprintf(event, sizeof event, "event: %s\ndata: {\"type\":\"%s\"%s}\n\n", type, type, fields);
+    return put_lines(out, event);
 }
 
-int put_text(char *out, const char *text) {
-    char choice[256];
-    snprintf(
-        choice, sizeof choice,
-        "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}",
-        text);
-    return put_event(out, choice, "null");
+static int put_candidate(char *out, const char *text, const char *finish, int events) {
+    char event[EVENT_BYTES];
+    snprintf(event, sizeof event,
+             "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"%s\"}],\"role\": "
+             "\"model\"}%s,\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 25,"
+             "\"candidatesTokenCount\": %d,\"totalTokenCount\": %d,\"promptTokensDetails\": "
+             "[{\"modality\": \"TEXT\",\"tokenCount\": 25}]},\"modelVersion\": "
+             "\"gemini-2.5-flash\",\"responseId\": \"7HC6aZ-dMp2Dxs0Py7flgAQ\"}\r\n\r\n",
+             text, finish, events, events + 25);
+    return put_lines(out, event);
 }
 
-// Finish, usage, [DONE], end of body.
-int put_tail(char *out, int events) {
-    char usage[512];
-    snprintf(usage, sizeof usage,
-             "{\"prompt_tokens\":25,\"completion_tokens\":%d,\"total_tokens\":%d,"
-             "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
-             "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0,"
-             "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
-             events, events + 25);
-    int length = put_event(
-        out, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", "null");
-    length += put_event(out + length, "", usage);
-    return length + sprintf(out + length, "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+int put_first(char *out, Protocol protocol) {
+    switch (protocol) {
+    case RESPONSES: {
+        int length = put_typed(out, "response.created",
+                               ",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"object\":"
+                               "\"response\",\"status\":\"in_progress\",\"output\":[]}");
+        return length + put_typed(out + length, "response.output_item.added",
+                                  ",\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":"
+                                  "\"msg_0123456789abcdef0123456789abcdef\",\"type\":\"message\","
+                                  "\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":"
+                                  "[]}");
+    }
+    case MESSAGES: {
+        int length = put_typed(out, "message_start",
+                               ",\"message\":{\"model\":\"claude-sonnet-4-5-20250929\",\"id\":"
+                               "\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":"
+                               "[],\"stop_reason\":null,\"usage\":{\"input_tokens\":25,"
+                               "\"output_tokens\":1}}");
+        return length + put_typed(out + length, "content_block_start",
+                                  ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":"
+                                  "\"\"}");
+    }
+    case GEMINI:
+        return put_candidate(out, "", "", 0);
+    default:
+        return put_event(
+            out,
+            "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},"
+            "\"logprobs\":null,\"finish_reason\":null}",
+            "null");
+    }
+}
+
+int put_text(char *out, Protocol protocol, const char *text) {
+    char fields[512];
+    switch (protocol) {
+    case RESPONSES:
+        snprintf(fields, sizeof fields,
+                 ",\"content_index\":0,\"delta\":\"%s\"," RESPONSE_ITEM
+                 "\"logprobs\":[],\"obfuscation\":\"aB3dE5fG7h\",\"sequence_number\":42",
+                 text);
+        return put_typed(out, "response.output_text.delta", fields);
+    case MESSAGES:
+        snprintf(fields, sizeof fields,
+                 ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}          ", text);
+        return put_typed(out, "content_block_delta", fields);
+    case GEMINI:
+        return put_candidate(out, text, "", 7);
+    default:
+        snprintf(
+            fields, sizeof fields,
+            "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}",
+            text);
+        return put_event(out, fields, "null");
+    }
+}
+
+#define END_OF_BODY "0\r\n\r\n"
+
+// Finish, usage, the mark of the end, end of body.
+int put_tail(char *out, Protocol protocol, int events) {
+    char fields[512];
+    int length;
+    switch (protocol) {
+    case RESPONSES:
+        snprintf(fields, sizeof fields,
+                 ",\"sequence_number\":99,\"response\":{\"id\":\"resp_1\",\"status\":"
+                 "\"completed\",\"model\":\"gpt-5-mini-2025-08-07\",\"output\":[],\"usage\":{"
+                 "\"input_tokens\":25,\"output_tokens\":%d}}",
+                 events);
+        length = put_typed(out, "response.completed", fields);
+        break;
+    case MESSAGES:
+        length = put_typed(out, "content_block_stop", ",\"index\":0");
+        snprintf(fields, sizeof fields,
+                 ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{"
+                 "\"input_tokens\":25,\"output_tokens\":%d}",
+                 events);
+        length += put_typed(out + length, "message_delta", fields);
+        length += put_typed(out + length, "message_stop", "");
+        break;
+    case GEMINI:
+        length = put_candidate(out, "", ",\"finishReason\": \"STOP\"", events);
+        break;
+    default:
+        snprintf(fields, sizeof fields,
+                 "{\"prompt_tokens\":25,\"completion_tokens\":%d,\"total_tokens\":%d,"
+                 "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
+                 "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0,"
+                 "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
+                 events, events + 25);
+        length = put_event(
+            out, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", "null");
+        length += put_event(out + length, "", fields);
+        length += put_lines(out + length, "data: [DONE]\n\n");
+    }
+    return length + sprintf(out + length, END_OF_BODY);
 }
 
 static void end_write(Baked *answer, int offset) { answer->cuts[answer->cut_count++] = offset; }
 
-static void bake_stream(Baked *answer, int events, int per_write) {
+static void bake_stream(Baked *answer, Protocol protocol, int events, int per_write) {
     answer->bytes = malloc(HEAD_BYTES + (events + 8) * EVENT_BYTES);
     int length = sprintf(answer->bytes, "%s", STREAM_HEAD);
-    length += put_first(answer->bytes + length);
+    length += put_first(answer->bytes + length, protocol);
     int in_this_write = 1;
     for (int i = 0; i < events; i++) {
         if (in_this_write >= per_write) {
             end_write(answer, length);
             in_this_write = 0;
         }
-        length += put_text(answer->bytes + length, WORDS[i % 8]);
+        length += put_text(answer->bytes + length, protocol, WORDS[i % 8]);
         in_this_write++;
     }
     if (in_this_write + 2 > per_write && per_write < ALL_IN_ONE_WRITE) end_write(answer, length);
-    length += put_tail(answer->bytes + length, events);
+    length += put_tail(answer->bytes + length, protocol, events);
     end_write(answer, length);
     answer->length = length;
 }
@@ -121,10 +216,11 @@ static void bake_object(Baked *answer, int events) {
     free(object);
 }
 
-const Baked *baked(bool stream, int events, int per_write) {
+const Baked *baked(Protocol protocol, bool stream, int events, int per_write) {
     for (int i = 0; i < cached; i++) {
         const CacheRow *row = &cache[i];
-        if (row->stream == stream && row->events == events && row->per_write == per_write)
+        if (row->protocol == protocol && row->stream == stream &&
+            row->events == events && row->per_write == per_write)
             return row->answer;
     }
     if (cached == MAX_BAKED) {
@@ -134,9 +230,9 @@ const Baked *baked(bool stream, int events, int per_write) {
     Baked *answer = calloc(1, sizeof *answer);
     answer->cuts = malloc(sizeof(int) * (events + 16));
     if (stream)
-        bake_stream(answer, events, per_write);
+        bake_stream(answer, protocol, events, per_write);
     else
         bake_object(answer, events);
-    cache[cached++] = (CacheRow){stream, events, per_write, answer};
+    cache[cached++] = (CacheRow){protocol, stream, events, per_write, answer};
     return answer;
 }

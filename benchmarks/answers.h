@@ -17,9 +17,12 @@ typedef struct {
 
 extern const char STREAM_HEAD[]; // status and headers of a stream
 
-int put_first(char *out);                  // the event with the role
-int put_text(char *out, const char *text); // an event with text, JSON-escaped already
-int put_tail(char *out, int events);       // finish, usage, [DONE], end of the body
+// Whose words a stream is in.
+typedef enum { CHAT, RESPONSES, MESSAGES, GEMINI } Protocol;
+
+int put_first(char *out, Protocol protocol);                  // what comes before the text
+int put_text(char *out, Protocol protocol, const char *text); // text, JSON-escaped already
+int put_tail(char *out, Protocol protocol, int events);       // finish, usage, end of the body
 
 // The answer with the text of so many events; made at first request, kept for ever.
-const Baked *baked(bool stream, int events, int per_write);
+const Baked *baked(Protocol protocol, bool stream, int events, int per_write);

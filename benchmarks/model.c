@@ -42,6 +42,7 @@ typedef struct Connection {
     int fd; // -1: closed, but still on the timer wheel
     char *in;
     int in_length, in_capacity;
+    Protocol protocol;   // of the request that is being answered
     const Baked *answer; // being written, from `offset`, up to cut number `cut`
     int cut, offset;
     int paced_left, per_second, paced_sent;
@@ -134,13 +135,13 @@ static void send_paced(Connection *connection) {
     int length = 0;
     if (connection->paced_sent == 0) {
         length = sprintf(out, "%s", STREAM_HEAD);
-        length += put_first(out + length);
+        length += put_first(out + length, connection->protocol);
     }
     snprintf(stamp, sizeof stamp, " ~T%016lld", now());
-    length += put_text(out + length, stamp);
+    length += put_text(out + length, connection->protocol, stamp);
     connection->paced_sent++;
     connection->paced_left--;
-    if (!connection->paced_left) length += put_tail(out + length, connection->paced_sent);
+    if (!connection->paced_left) length += put_tail(out + length, connection->protocol, connection->paced_sent);
     write_all(connection, out, length);
 }
 
@@ -187,6 +188,7 @@ static const char *last_marker(const char *body, int length) {
 // False: the connection is gone.
 static bool complete(Connection *connection, const char *body, int length) {
     bool stream =
+        connection->protocol == GEMINI ||
         contains(body, length, "\"stream\":true") || contains(body, length, "\"stream\": true");
     const char *marker = last_marker(body, length);
     char kind = 'b';
@@ -208,7 +210,7 @@ static bool complete(Connection *connection, const char *body, int length) {
         }
         return true;
     }
-    connection->answer = baked(stream, events, second);
+    connection->answer = baked(connection->protocol, stream, events, second);
     connection->cut = connection->offset = 0;
     return pump(connection);
 }
@@ -222,12 +224,25 @@ static void write_json(Connection *connection, const char *status, const char *b
     write_all(connection, out, length);
 }
 
+// What is asked for where.
+static const struct {
+    const char *start;
+    Protocol protocol;
+} DOORS[] = {
+    {"POST /v1/chat/completions ", CHAT},
+    {"POST /v1/responses ", RESPONSES},
+    {"POST /v1/messages", MESSAGES},
+    {"POST /v1beta/models/", GEMINI},
+};
+
 // False: the connection is gone.
 static bool answer_request(Connection *connection, const char *head, const char *body,
                            int body_length) {
-    static const char COMPLETIONS[] = "POST /v1/chat/completions ";
-    if (!memcmp(head, COMPLETIONS, sizeof COMPLETIONS - 1))
+    for (size_t i = 0; i < sizeof DOORS / sizeof *DOORS; i++) {
+        if (strncmp(head, DOORS[i].start, strlen(DOORS[i].start))) continue;
+        connection->protocol = DOORS[i].protocol;
         return complete(connection, body, body_length);
+    }
     if (!memcmp(head, "GET ", 4)) {
         // Any GET: a list of models that also passes as a health report.
         write_json(

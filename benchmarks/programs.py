@@ -51,9 +51,21 @@ AGENT = """\
 version: "9"
 providers:
   bench: {{api_type: openai_chatcompletions, base_url: "http://127.0.0.1:{model}/v1"}}
-models: {{m: {{provider: bench, model: fake}}}}
-agents: {{root: {{model: m, instruction: You answer.}}}}
+  newer: {{api_type: openai_responses, base_url: "http://127.0.0.1:{model}/v1"}}
+  claude: {{provider: anthropic, base_url: "http://127.0.0.1:{model}"}}
+  google: {{provider: google, base_url: "http://127.0.0.1:{model}"}}
+models:
+  m: {{provider: bench, model: fake}}
+  responses: {{provider: newer, model: fake}}
+  messages: {{provider: claude, model: fake}}
+  gemini: {{provider: google, model: gemini-fake}}
+agents:
+  root: {{model: m, instruction: You answer.}}
+  responses: {{model: responses, instruction: You answer.}}
+  messages: {{model: messages, instruction: You answer.}}
+  gemini: {{model: gemini, instruction: You answer.}}
 """
+"""One agent for each protocol; the scenarios say which is asked."""
 
 
 class Target(msgspec.Struct, frozen=True):

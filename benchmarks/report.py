@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -120,6 +120,23 @@ def compared(ratio: float) -> str:
     if ratio > UNCHANGED:
         return "slower"
     return "unchanged" if ratio >= 1 / UNCHANGED else "faster"
+
+
+def protocol_figures(
+    samples: Sequence[Sample], spoken: Mapping[str, Sequence[Scenario]], goal: float
+) -> list[Figure]:
+    """CPU per chunk over every protocol as a multiple of the first one's, scenario by scenario."""
+    first, *others = spoken
+    figures: list[Figure] = []
+    for agent in others:
+        for base, own in zip(spoken[first], spoken[agent], strict=True):
+            below, above = (
+                min((one.cpu for one in samples if one.scenario == scenario.name), default=0.0)
+                for scenario in (base, own)
+            )
+            value = above / below if below else 0.0
+            figures.append(Figure(f"{own.name}, {above:.1f} us", value, "x chat", goal))
+    return figures
 
 
 def overload_table(samples: Sequence[Sample]) -> str:

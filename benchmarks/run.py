@@ -2,6 +2,7 @@
 
 python -m benchmarks.run                         every goal, two rounds
 python -m benchmarks.run --only n1,c1 --rounds 5
+python -m benchmarks.run --only protocols        a chunk over each provider's protocol
 python -m benchmarks.run --only overload         both event loops with more than they can do
 python -m benchmarks.run --compare ../other      two checkouts, interleaved
 python -m benchmarks.run --smoke                 does everything answer?
@@ -28,25 +29,31 @@ from benchmarks.report import (
     compare_table,
     figure_table,
     overload_table,
+    protocol_figures,
     ratio_table,
     ratios,
 )
 from benchmarks.scenarios import (
+    AGENTS,
     FIRST_TOKEN,
     GOAL_FIRST_TOKEN_MS,
     GOAL_IDLE_MIB,
+    GOAL_PROTOCOL,
     GOAL_START_S,
     GOAL_STREAM_KIB,
     MEMORY,
     OVERLOAD,
+    PROTOCOLS,
     Scenario,
     chosen,
     shortened,
+    spoken,
 )
 
 CHART = ROOT / "docs" / "explanation" / "bench.svg"
 LOOPS = ("uvloop", "asyncio")
 COMPARE_ROUNDS = 5
+PROTOCOL_ROUNDS = 3
 SMOKE_SECONDS = 0.2
 
 
@@ -156,9 +163,24 @@ def measure_figures(
         samples.append(load)
         figures.append(Figure("memory, idle", idle, "MiB", GOAL_IDLE_MIB))
         figures.append(Figure("memory, each stream", each, "KiB", GOAL_STREAM_KIB))
+    if not options.only or PROTOCOLS in options.only.split(","):
+        found, asked = protocols(options, own, folder)
+        figures += found
+        samples += asked
     if not options.only:
         figures.append(Figure("start to listening", own.started, "s", GOAL_START_S))
     return figures, samples
+
+
+def protocols(options: Options, own: Target, folder: Path) -> tuple[list[Figure], list[Sample]]:
+    """What a chunk costs over each protocol, taking turns."""
+    asked = {agent: spoken(agent) for agent in AGENTS}
+    scenarios = [one for each in zip(*asked.values(), strict=True) for one in each]
+    count, seconds = options.rounds or PROTOCOL_ROUNDS, options.seconds
+    if options.smoke:
+        scenarios, count, seconds = list(map(shortened, scenarios)), 1, SMOKE_SECONDS
+    samples = rounds((own,), scenarios, folder, count=count, seconds=seconds)
+    return protocol_figures(samples, asked, GOAL_PROTOCOL), samples
 
 
 def compare(options: Options, model: Target, folder: Path) -> int:

@@ -23,7 +23,8 @@ class Scenario(msgspec.Struct, frozen=True):
     `marker` tells the model what to answer (see model.c); `stream` is what the client asks the
     product for. `ramp` 0: closed loop, every connection asks again at once, for the seconds of the
     run. `ramp` > 0: each connection asks once, and so many start per second. `units` are counted
-    in one answer. `goal` and `tight` are CPU per unit as multiples of nginx; 0: none.
+    in one answer. `goal` and `tight` are CPU per unit as multiples of nginx; 0: none. `agent` is
+    the one asked.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Scenario(msgspec.Struct, frozen=True):
     units: int
     goal: float = 0
     tight: float = 0
+    agent: str = "root"
 
 
 SCENARIOS = (
@@ -50,7 +52,22 @@ SCENARIOS = (
 FIRST_TOKEN = Scenario("c1", "one connection", "@@b1,1000000@@", True, 1, 0, "request", 1)
 MEMORY = Scenario("mem", "1,000 slow streams", "@@p30,2@@", True, 1000, 250, "chunk", 30)
 OVERLOAD = Scenario("overload", "50k tokens/s", "@@p200,50@@", True, 1000, 500, "chunk", 200)
-SPECIAL = (FIRST_TOKEN.name, MEMORY.name, OVERLOAD.name)
+PROTOCOLS = "protocols"
+SPECIAL = (FIRST_TOKEN.name, MEMORY.name, OVERLOAD.name, PROTOCOLS)
+
+AGENTS = ("root", "responses", "messages", "gemini")
+"""One for each protocol; the first speaks Chat Completions, which the others are compared with."""
+GOAL_PROTOCOL = 1.5
+
+
+def spoken(agent: str) -> tuple[Scenario, ...]:
+    """Bursts and a paced stream, asked of one agent."""
+    return tuple(
+        msgspec.structs.replace(one, name=f"{one.name}-{agent}", agent=agent, goal=0, tight=0)
+        for one in SCENARIOS
+        if one.name in ("s200", "p2k")
+    )
+
 
 GOAL_FIRST_TOKEN_MS = 1.0
 GOAL_STREAM_KIB = 45.0
@@ -89,7 +106,7 @@ def write_body(folder: Path, scenario: Scenario, *, stream: bool) -> Path:
         for number in range(HISTORY - 1)
     ]
     messages.append({"role": "user", "content": f"Hello! Please write a poem. {scenario.marker}"})
-    body = {"model": "root", "messages": messages} | ({"stream": True} if stream else {})
+    body = {"model": scenario.agent, "messages": messages} | ({"stream": True} if stream else {})
     file = folder / f"{scenario.name}-{'stream' if stream else 'json'}.json"
     file.write_text(json.dumps(body))
     return file

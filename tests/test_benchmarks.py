@@ -18,18 +18,22 @@ from benchmarks.report import (
     compared,
     figure_table,
     overload_table,
+    protocol_figures,
     ratio_table,
     ratios,
     table,
 )
 from benchmarks.run import CHART, main, read_options, summary
 from benchmarks.scenarios import (
+    AGENTS,
     FIRST_TOKEN,
+    GOAL_PROTOCOL,
     MEMORY,
     OVERLOAD,
     SCENARIOS,
     chosen,
     shortened,
+    spoken,
     write_body,
 )
 
@@ -141,6 +145,25 @@ def test_products_are_compared_by_their_minima() -> None:
     samples += [sampled("n1", "old", 60.0), sampled("n1", "new", 40.0)]
     (_, line) = compare_table(samples, (N1,), old="old", new="new").splitlines()
     assert line.split() == ["n1", "request", "50.0", "40.0", "0.80", "faster"]
+
+
+@requirement("bench:protocols")
+def test_a_chunk_over_each_protocol_is_compared_with_chat_completions(tmp_path: Path) -> None:
+    """Source: issue 4, per-chunk CPU within 1.5 of Chat Completions."""
+    asked = {agent: spoken(agent) for agent in AGENTS}
+    samples = [
+        sampled(scenario.name, "product", 4.0 if agent == "root" else 7.0)
+        for agent, scenarios in asked.items()
+        for scenario in scenarios
+    ]
+    samples.append(sampled("s200-gemini", "product", 6.0))
+    figures = protocol_figures(samples, asked, GOAL_PROTOCOL)
+    assert len(figures) == 6
+    by_name = {one.name: (one.value, one.verdict) for one in figures}
+    assert by_name["s200-gemini, 6.0 us"] == (1.5, "meets")
+    assert by_name["p2k-messages, 7.0 us"] == (1.75, "misses")
+    body = json.loads(write_body(tmp_path, asked["gemini"][0], stream=True).read_text())
+    assert body["model"] == "gemini"
 
 
 @requirement("bench:table")

@@ -35,6 +35,9 @@ BENCH = [
             "bench:goals": (
                 "Each scenario is judged by the goals of the design, as multiples of nginx."
             ),
+            "bench:protocols": (
+                "A chunk over each provider's protocol is compared with one of Chat Completions."
+            ),
             "bench:table": (
                 "One table a run: medians, ratios, verdicts; failed or short answers are failures."
             ),

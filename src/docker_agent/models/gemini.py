@@ -225,13 +225,15 @@ class _Answer:
     def _take_part(self, part: Part, deltas: list[Delta]) -> None:
         if part.function_call is not None:
             self._take_call(part.function_call, part.thought_signature)
+        elif part.text is not None:
+            self._take_text(part.text, part, deltas)
         elif (other := part.other()) is not None:
             self._order.add_other(other, part.thought_signature)
         else:
-            self._take_text(part, deltas)
+            self._take_text("", part, deltas)
 
-    def _take_text(self, part: Part, deltas: list[Delta]) -> None:
-        text, thought = part.text or "", part.thought is True
+    def _take_text(self, text: str, part: Part, deltas: list[Delta]) -> None:
+        thought = part.thought is True
         self._order.add_text(text, part.thought_signature, thought=thought)
         if not text:
             return

@@ -35,28 +35,31 @@ _decode_object = msgspec.json.Decoder(dict[str, JSON]).decode
 class Order:
     """The parts of an answer while they arrive."""
 
-    __slots__ = ("_needed", "_pieces")
+    __slots__ = ("_length", "_needed", "_pieces", "_thought")
 
     def __init__(self) -> None:
         self._pieces: list[Piece] = []
         self._needed = False
+        # The unsigned text or thinking that the next piece may go on with: so many characters.
+        self._length = 0
+        self._thought = False
 
     def add_text(self, text: str, signature: str | None, *, thought: bool) -> None:
         """Take in a piece of text or thinking; unsigned neighbours become one."""
+        if not signature and (thought is self._thought or not self._length):
+            self._thought = thought
+            self._length += len(text)
+            return
         if not (text or signature):
             return
-        last = self._pieces[-1] if self._pieces else None
-        length = len(text)
-        if last is not None and not signature and not last.signature:
-            before = last.thought if thought else last.text
-            if before is not None:
-                length += before
-                self._pieces.pop()
-        self._add(
-            Piece(thought=length, signature=signature)
-            if thought
-            else Piece(text=length, signature=signature)
-        )
+        self._close()
+        self._thought = thought
+        if not signature:
+            self._length = len(text)
+        elif thought:
+            self._add(Piece(thought=len(text), signature=signature))
+        else:
+            self._add(Piece(text=len(text), signature=signature))
 
     def add_call(self, id: str, signature: str | None) -> None:
         """Take in the call `id`."""
@@ -68,11 +71,18 @@ class Order:
         self._add(Piece(other=part, signature=signature))
 
     def _add(self, piece: Piece) -> None:
+        self._close()
         self._needed = self._needed or bool(piece.signature)
         self._pieces.append(piece)
 
+    def _close(self) -> None:
+        if self._length:
+            length, self._length = self._length, 0
+            self._pieces.append(Piece(thought=length) if self._thought else Piece(text=length))
+
     def opaque(self) -> tuple[Opaque, ...]:
         """What the message keeps; nothing when its parts can be told from text and calls alone."""
+        self._close()
         if not self._needed:
             return ()
         return (Opaque(MAKER, _KIND, msgspec.json.encode(self._pieces).decode()),)

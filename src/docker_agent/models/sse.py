@@ -53,7 +53,10 @@ class EventReader:
         held = b""
         if rest.endswith(b"\r"):
             rest, held = rest[:-1], b"\r"
-        *blocks, rest = rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n\n")
+        rest = rest.replace(b"\r\n", b"\n")
+        if b"\r" in rest:
+            rest = rest.replace(b"\r", b"\n")
+        *blocks, rest = rest.split(b"\n\n")
         self._rest = rest + held
         if len(self._rest) > MAX_EVENT:
             raise EventTooLarge
