@@ -14,6 +14,9 @@ import msgspec
 
 from docker_agent.cli.main import root
 from docker_agent.cli.serve_chat import chat
+from docker_agent.config.meanings import MEANINGS
+from docker_agent.config.schema import agent_file_schema
+from docker_agent.config.toolset_rules import KEYS, NAMED_TYPES
 from docker_agent.config.tree import NOWHERE
 from docker_agent.env.chain import Values
 from docker_agent.errors import ConfigError, Kind, ToolError
@@ -206,7 +209,29 @@ def metrics() -> str:
     return table(("metric", "kind", "labels", "what it counts"), rows)
 
 
+def toolset_keys() -> str:
+    """The keys of toolsets, and which toolsets have each."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for key, told in MEANINGS["Toolset"].items():
+            kinds = KEYS[key].types if key in KEYS else NAMED_TYPES if key == "name" else ()
+            yield f"`{key}`", ", ".join(f"`{kind}`" for kind in sorted(kinds)) or "all", told
+
+    return table(("key", "of", "what it says"), rows())
+
+
+def keys(shape: str) -> str:
+    """The keys of one part of an agent file."""
+    rows = ((f"`{key}`", told) for key, told in MEANINGS[shape].items())
+    return table(("key", "what it says"), rows)
+
+
 BLOCKS = {
+    "keys-file": lambda: keys("AgentFile"),
+    "keys-agent": lambda: keys("Agent"),
+    "keys-model": lambda: keys("Model"),
+    "keys-provider": lambda: keys("Provider"),
+    "keys-toolset": toolset_keys,
     "flags": flags,
     "commands": commands,
     "endpoints": endpoints,
@@ -230,6 +255,12 @@ def main(arguments: Sequence[str]) -> int:
             stale.append(path)
             if "--check" not in arguments:
                 path.write_text(new)
+    schema = REFERENCE / "agent-file.schema.json"
+    text = msgspec.json.format(msgspec.json.encode(agent_file_schema()), indent=1).decode() + "\n"
+    if not schema.exists() or schema.read_text() != text:
+        stale.append(schema)
+        if "--check" not in arguments:
+            schema.write_text(text)
     for path in stale:
         sys.stdout.write(f"{path.relative_to(REFERENCE.parent.parent)}\n")
     return 1 if stale and "--check" in arguments else 0

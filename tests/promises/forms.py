@@ -65,4 +65,20 @@ FORMS = [
             "cli:chat:stop": "Ctrl-C stops an answer, and leaves the conversation as it was.",
         },
     ),
+    *kept(
+        "agent-file.md §2; DESIGN.md §2",
+        {
+            "file:2:keys": (
+                "Structs, version tables and toolset rules have exactly the keys of a list typed "
+                "from the specification."
+            ),
+            "file:schema:structs": (
+                "The JSON Schema has the keys of all Structs and of every adapter's options, each "
+                "explained."
+            ),
+            "file:schema:accepts": "The JSON Schema accepts what the loader accepts.",
+            "file:schema:refuses": "The JSON Schema refuses unknown keys and wrong types.",
+            "file:schema:printed": "`docker-agent schema` prints the published JSON Schema.",
+        },
+    ),
 ]

@@ -18,6 +18,7 @@ from docker_agent.cli.mcp import mcp
 from docker_agent.cli.models import models
 from docker_agent.cli.plugin_link import plugin
 from docker_agent.cli.record import record
+from docker_agent.cli.schema import schema
 from docker_agent.cli.serve_chat import chat
 from docker_agent.cli.share import share
 from docker_agent.errors import ConfigError
@@ -71,6 +72,7 @@ def completion(shell: str) -> None:
 serve.add_command(chat)
 root.add_command(init)
 root.add_command(check)
+root.add_command(schema)
 root.add_command(chat_here)
 root.add_command(models)
 root.add_command(plugin)
