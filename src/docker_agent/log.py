@@ -16,6 +16,7 @@ from docker_agent.errors import ConfigError
 
 LOGGER_NAME = "docker_agent"
 WEB_SERVER_LOGGER = "uvicorn.error"
+TELEMETRY_LOGGER = "opentelemetry"
 ACCESS_LOGGER = "docker_agent.access"
 LogFormat = Literal["text", "json"]
 
@@ -50,7 +51,12 @@ def configure(
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         logging.captureWarnings(True)
     logging.getLogger(ACCESS_LOGGER).setLevel(logging.INFO if form or debug else logging.WARNING)
-    for name, least in ((LOGGER_NAME, level), (WEB_SERVER_LOGGER, logging.ERROR)):
+    levels = {
+        LOGGER_NAME: level,
+        WEB_SERVER_LOGGER: logging.ERROR,
+        TELEMETRY_LOGGER: logging.WARNING,
+    }
+    for name, least in levels.items():
         logger = logging.getLogger(name)
         for old in logger.handlers[:]:
             logger.removeHandler(old)

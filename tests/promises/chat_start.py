@@ -88,6 +88,7 @@ CHAT_START = [
             "chat:1:on-disconnect": "--on-disconnect finish ends the run and keeps its turn.",
             "chat:1:client-tools": "--client-tools chooses which tools of clients are offered.",
             "chat:1:tool-events": "--tool-events shows tool activity in one of four shapes.",
+            "chat:1:otel": "-o, --otel exports traces and metrics over OTLP/HTTP, without texts.",
             "chat:1:max-concurrency": (
                 "--max-concurrency bounds the runs at once; more are 429 with Retry-After."
             ),
@@ -119,13 +120,6 @@ CHAT_START = [
                 "Slow toolsets start in the background; the socket answers at once."
             ),
             "chat:1:code-mode": "--code-mode-tools is accepted.",
-        },
-    ),
-    *planned(
-        COMMAND,
-        "HTTP contract",
-        {
-            "chat:1:otel": "-o, --otel exports traces.",
         },
     ),
 ]

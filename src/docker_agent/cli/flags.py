@@ -28,6 +28,7 @@ class Globals(msgspec.Struct):
     debug: bool = False
     log_file: str | None = None
     log_format: LogFormat | None = None
+    otel: bool = False
     cache_dir_flag: str | None = None
     config_dir_flag: str | None = None
     data_dir_flag: str | None = None
@@ -58,6 +59,7 @@ _GLOBAL_FLAGS = (
     "debug",
     "log_file",
     "log_format",
+    "otel",
     "cache_dir_flag",
     "config_dir_flag",
     "data_dir_flag",
@@ -90,6 +92,15 @@ def global_flags(command: Command) -> Command:
             expose_value=False,
             callback=_remember,
             help="Log a line for each request too, as text or as JSON.",
+        ),
+        click.option(
+            "-o",
+            "--otel",
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_remember,
+            help="Send traces and metrics to the collector at OTEL_EXPORTER_OTLP_ENDPOINT.",
         ),
         click.option(
             "--cache-dir",

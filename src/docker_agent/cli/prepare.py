@@ -26,6 +26,7 @@ from docker_agent.server.cors import Cors
 from docker_agent.server.keys import Keys
 from docker_agent.server.rate import parse_rate
 from docker_agent.server.settings import DEFAULT_MAX_REQUEST_SIZE, ServerSettings
+from docker_agent.server.telemetry import SECRET_VARIABLES
 from docker_agent.tools.environment import looks_secret
 
 _LOOPBACK_ADVICE = (
@@ -105,7 +106,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         _load_flags(flags),
         at_home=listen.is_loopback,
         replay=flags.fake is not None,
-        withheld=frozenset([flags.api_key_env] if flags.api_key_env else []),
+        withheld=SECRET_VARIABLES | frozenset(filter(None, [flags.api_key_env])),
     )
     keys = Keys(
         _given_keys(flags, loaded.secrets),
@@ -126,6 +127,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         settings=_settings(flags, listen, safety, any_key=keys.any),
         loop=flags.loop,
         watching=Watching(flags.watch, flags.pull_interval),
+        otel=options.otel,
         fake=Path(flags.fake).absolute() if flags.fake else None,
         record=Path(flags.record).absolute() if flags.record else None,
     )

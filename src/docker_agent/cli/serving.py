@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -34,9 +34,11 @@ from docker_agent.server.conversations.port import Conversations
 from docker_agent.server.conversations.table import STORES
 from docker_agent.server.cors import Cors
 from docker_agent.server.keys import Keys
+from docker_agent.server.record import Watcher
 from docker_agent.server.running import Running
 from docker_agent.server.serve import serve
 from docker_agent.server.settings import ServerSettings
+from docker_agent.server.telemetry import open_telemetry
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Serving(msgspec.Struct, frozen=True):
     fake: Path | None = None
     record: Path | None = None
     watching: Watching = Watching()
+    otel: bool = False
 
 
 def serve_until_stopped(serving: Serving) -> None:
@@ -69,6 +72,7 @@ def serve_until_stopped(serving: Serving) -> None:
 
 async def _serve(serving: Serving) -> None:
     seen = Seen()
+    running = Running()
     async with (
         open_road(serving.fake, serving.record) as http,
         open_large_results(serving.settings.conversation_ttl) as results,
@@ -86,10 +90,10 @@ async def _serve(serving: Serving) -> None:
         async with (
             open_generations(open_now) as teams,
             _open_conversations(serving) as conversations,
+            _telemetry(serving.otel, running) as telemetry,
         ):
             _check_aliases(serving.settings, teams.peek())
             bound = bind(serving.listen)
-            running = Running()
             app = build_app(
                 teams,
                 serving.settings,
@@ -97,7 +101,7 @@ async def _serve(serving: Serving) -> None:
                 cors=serving.cors,
                 conversations=conversations,
                 running=running,
-                watchers=(log_access,),
+                watchers=(log_access, *telemetry),
             )
             _settle_memory()
             async with reloading(serving.keys, teams, seen, serving.watching, elsewhere):
@@ -108,6 +112,16 @@ async def _serve(serving: Serving) -> None:
                     stopping=lambda: _drain(running),
                     shutdown_timeout=serving.shutdown_timeout,
                 )
+
+
+@asynccontextmanager
+async def _telemetry(wanted: bool, running: Running) -> AsyncGenerator[Sequence[Watcher]]:
+    """Who exports traces and metrics; nobody unless wanted."""
+    if not wanted:
+        yield ()
+        return
+    async with open_telemetry(running) as watcher:
+        yield (watcher,)
 
 
 @asynccontextmanager
