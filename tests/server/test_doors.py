@@ -221,6 +221,7 @@ def test_the_openapi_document_has_every_route_and_error(lane: Lane) -> None:
         "/",
         "/health",
         "/ready",
+        "/metrics",
     }
     chat = document["paths"]["/v1/chat/completions"]["post"]
     assert {"200", "400", "401", "403", "413", "415", "429", "500", "502", "504"} <= set(

@@ -63,7 +63,9 @@ def _unpacked(body: bytes, encodings: Sequence[str], limit: int) -> bytes:
             body = ENCODINGS[name](body, limit)
         except NotPacked as exc:
             raise RequestError(
-                "invalid_request", f"The body is not valid {name} data: {exc}."
+                "invalid_request",
+                f"The body is not valid {name} data: {exc}.",
+                code="invalid_encoding",
             ) from exc
         except TooLarge as exc:
             raise _too_large(limit) from exc

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 import msgspec
@@ -84,6 +84,16 @@ class _File(msgspec.Struct):
         file_id: str | None = None
 
     file: Data
+
+
+KNOWN_PARTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
+    _Text: ("text", "input_text", "output_text"),
+    _Refusal: ("refusal",),
+    _Image: ("image_url",),
+    _Audio: ("input_audio",),
+    _File: ("file",),
+}
+"""The kinds of content parts that are read, with their names; all others pass."""
 
 
 def messages_of(request: ChatRequest) -> tuple[Message, ...]:
@@ -184,12 +194,16 @@ def _read(raw: msgspec.Raw, kind: type[T], path: str) -> T:
 def overrides_of(request: ChatRequest) -> Overrides:
     """What the client asks of the model. Raises `RequestError` for what cannot be given."""
     _refuse_what_cannot_be(request)
+    limits = (
+        _whole("max_completion_tokens", request.max_completion_tokens),
+        _whole("max_tokens", request.max_tokens),
+    )
     sampling = Sampling(
         temperature=request.temperature,
         top_p=request.top_p,
-        max_tokens=request.max_completion_tokens or request.max_tokens,
+        max_tokens=limits[0] or limits[1],
         stop=_stop(request.stop),
-        seed=request.seed,
+        seed=_whole("seed", request.seed),
         frequency_penalty=request.frequency_penalty,
         presence_penalty=request.presence_penalty,
         reasoning_effort=request.reasoning_effort,
@@ -211,10 +225,16 @@ def _refuse_what_cannot_be(request: ChatRequest) -> None:
         raise _unsupported("logprobs", "log probabilities are not available")
     if request.top_logprobs is not None:
         raise _unsupported("top_logprobs", "log probabilities are not available")
-    for name in ("seed", "max_tokens", "max_completion_tokens"):
-        value: int | None = getattr(request, name)
-        if value is not None and not -_INT64 <= value < _INT64:
-            raise _unsupported(name, "the number does not fit into 64 bits")
+
+
+def _whole(name: str, value: float | None) -> int | None:
+    if value is None:
+        return None
+    if value != value // 1:
+        raise invalid(f"Expected `int`, got `{value}`", name)
+    if not -_INT64 <= value < _INT64:
+        raise _unsupported(name, "the number does not fit into 64 bits")
+    return int(value)
 
 
 def _unsupported(param: str, why: str) -> RequestError:

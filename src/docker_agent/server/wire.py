@@ -70,6 +70,10 @@ class WireTool(msgspec.Struct):
     function: dict[str, JSON] | None = None
 
 
+Positive = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
+"""A count; `100.0` is a whole number too, in JSON Schema and for some clients."""
+
+
 class ChatRequest(msgspec.Struct):
     """The body of `POST /v1/chat/completions`; unknown keys are ignored, null equals absent."""
 
@@ -79,10 +83,10 @@ class ChatRequest(msgspec.Struct):
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
-    max_tokens: Annotated[int, msgspec.Meta(gt=0)] | None = None
-    max_completion_tokens: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    max_tokens: Positive | None = None
+    max_completion_tokens: Positive | None = None
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: int | float | None = None
     frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     reasoning_effort: str | None = None
@@ -95,7 +99,7 @@ class ChatRequest(msgspec.Struct):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     service_tier: str | None = None
-    n: int | None = None
+    n: int | float | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     tools: list[WireTool] | None = None

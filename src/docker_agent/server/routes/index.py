@@ -9,6 +9,7 @@ import msgspec
 
 from docker_agent import __version__
 from docker_agent.server.exchange import Exchange, Headers
+from docker_agent.server.openapi_schemas import About
 
 _PAGE_HEADERS: Headers = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -20,13 +21,13 @@ _PAGE_HEADERS: Headers = (
     (b"cache-control", b"no-cache"),
     (b"vary", b"Accept"),
 )
-_ABOUT = {
-    "name": "docker-agent",
-    "version": __version__,
-    "chat_completions": "/v1/chat/completions",
-    "models": "/v1/models",
-    "openapi": "/openapi.json",
-}
+_ABOUT = About(
+    name="docker-agent",
+    version=__version__,
+    chat_completions="/v1/chat/completions",
+    models="/v1/models",
+    openapi="/openapi.json",
+)
 
 
 async def index(exchange: Exchange) -> None:
