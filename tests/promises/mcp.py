@@ -6,6 +6,19 @@ from tests.promises.promise import kept
 
 MCP = [
     *kept(
+        "DESIGN.md §7",
+        {
+            "tool:contract:listing": (
+                "Every toolset lists the same object until it changes, in names and schemas that "
+                "every provider takes."
+            ),
+            "tool:contract:about": "Every toolset says what it is and how it stands.",
+            "tool:contract:errors": "What a model writes wrong is a tool error in every toolset.",
+            "tool:contract:end": "No toolset leaves a task behind.",
+            "tool:contract:unknown-key": "A key that a toolset does not know has its place told.",
+        },
+    ),
+    *kept(
         "runtime.md §10.2",
         {
             "mcp:stdio:old": "A server of the old protocol is started, listed and called.",

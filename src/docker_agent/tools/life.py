@@ -344,7 +344,7 @@ class Life(Generic[Held]):
         self.status = Status("failed", reason)
         self._resting = "for good"
         self._tell()
-        _warn(self._name, reason, detail)
+        _warn(self._name, reason, detail, logging.ERROR)
 
     def _fell(self, owner: asyncio.Task[None]) -> None:
         """A fault of ours must not leave anybody waiting."""
@@ -379,5 +379,5 @@ def told(exc: BaseException) -> str:
     return text or type(exc).__name__
 
 
-def _warn(name: str, text: str, detail: str) -> None:
-    log.warning("%s: %s%s", name, text, f"\n{detail}" if detail else "")
+def _warn(name: str, text: str, detail: str, level: int = logging.WARNING) -> None:
+    log.log(level, "%s: %s%s", name, text, f"\n{detail}" if detail else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Literal, Protocol
 
@@ -12,6 +13,17 @@ from docker_agent.messages import JSON, ToolList, ToolResult
 Scope = Literal["team", "conversation", "caller", "run"]
 """Who shares a toolset's state (runtime.md §1.3). State of every scope but `team` lives in the
 `Draft` or under the caller's name, never in the toolset object, which all users share."""
+
+
+MAX_NAME = 64
+"""Characters of a tool's name that every provider takes (runtime.md §5.1)."""
+
+_UNUSABLE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def usable_name(text: str) -> str:
+    """A name in characters that every provider takes, `_` in the place of others."""
+    return _UNUSABLE.sub("_", text)
 
 
 class Status(msgspec.Struct, frozen=True):

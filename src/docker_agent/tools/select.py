@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
-from docker_agent.tools.port import Around, CallContext, Scope, Status, Toolset
+from docker_agent.tools.port import Around, CallContext, Scope, Status, Toolset, usable_name
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +94,9 @@ class NamedOnly:
                 )
         return _kept(listing, lambda spec: spec.name in wanted)
 
-    def _spellings(self, name: str) -> tuple[str, str]:
-        return name, f"{self._toolset}_{name}"
+    def _spellings(self, name: str) -> tuple[str, ...]:
+        prefixed = f"{self._toolset}_{name}"
+        return name, prefixed, usable_name(name), usable_name(prefixed)
 
 
 def read_only(listing: ToolList) -> ToolList:

@@ -3,7 +3,8 @@ its first argument (JSON) says.
 
 `exit`: end with this status instead of starting. `wait_for`: start once this file is there.
 `starts`: a file that gets a line for each start. `stubborn`: ignore the end of stdin and SIGTERM.
-`child`: a process of its own, whose id goes into this file. `chatty`: print what is no message.
+`child`: a process of its own, whose id goes into this file; `apart`: in a session of its own.
+`chatty`: print what is no message.
 `name`: of the extra tool. `notes`: a file that gets what happened, a line each.
 """
 
@@ -175,7 +176,11 @@ def main() -> None:
     if settings.get("stubborn"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if child := settings.get("child"):
-        process = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            ["sleep", "600"],
+            stdin=subprocess.DEVNULL,
+            start_new_session=bool(settings.get("apart")),
+        )
         Path(child).write_text(f"{process.pid} {os.getpid()}")
     if awaited := settings.get("wait_for"):
         while not Path(awaited).exists():

@@ -12,7 +12,7 @@ import anyio
 import msgspec
 import pytest
 
-from docker_agent.errors import ConfigError, ToolError
+from docker_agent.errors import ToolError
 from docker_agent.tools.port import Toolset
 from tests.requirements import requirement
 from tests.tools.mcp.opening import (
@@ -203,14 +203,17 @@ async def test_a_server_sees_no_secrets_and_the_files_own_variables(
 
 @requirement("mcp:args")
 async def test_arguments_are_expanded_and_a_missing_variable_is_told(tmp_path: Path) -> None:
-    """§8.6: `args` as the values of `env`; what is not set is an error with its line."""
+    """§8.6: `args` as the values of `env`; what is not set fails the toolset, with its line."""
     settings = '{"name": "${WORD}"}'
     keys: dict[str, Any] = {"command": sys.executable, "args": [str(PLAIN), settings]}
     async with opened(tmp_path, secrets={"WORD": "expanded"}, **keys) as toolset:
         assert (await names(toolset))[-1] == "expanded"
-    with pytest.raises(ConfigError, match=r"agent.yaml:1: args\[1\]: .*WORD not set"):
-        async with opened(tmp_path, **keys):
-            pass
+    own: dict[str, Any] = {"command": sys.executable, "env": {"TOKEN": "${env.WORD}"}}
+    for failing in (keys, own):
+        async with opened(tmp_path, **failing) as toolset:
+            with pytest.raises(ToolError, match=r"agent.yaml:1: .*WORD not set"):
+                await toolset.tools(around())
+            assert toolset.status.state == "failed"
 
 
 @requirement("mcp:stdio:missing")
@@ -333,12 +336,13 @@ async def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 
 @requirement("mcp:stop")
+@pytest.mark.parametrize("apart", [False, True])
 async def test_a_stubborn_server_and_its_children_are_gone_within_two_seconds(
-    tmp_path: Path,
+    tmp_path: Path, apart: bool
 ) -> None:
     """§10.2, issue: none left, whatever it does with the end of stdin and SIGTERM."""
     child = tmp_path / "pids"
-    async with opened(tmp_path, **plain(stubborn=True, child=str(child))) as toolset:
+    async with opened(tmp_path, **plain(stubborn=True, child=str(child), apart=apart)) as toolset:
         await toolset.tools(around())
         pids = [int(pid) for pid in child.read_text().split()]
         assert len(pids) == 2 and all(map(alive, pids))

@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 import mimetypes
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
@@ -21,15 +20,12 @@ from docker_agent.messages import (
     ToolSpec,
 )
 from docker_agent.tools.mcp.limits import MAX_DESCRIPTION, MAX_MEDIA
+from docker_agent.tools.port import MAX_NAME, usable_name
 
 if TYPE_CHECKING:
     import mcp_types as types
 
 CATEGORY = "mcp"
-MAX_NAME = 64
-"""Characters of a tool's name that every provider takes (runtime.md §5.1)."""
-
-_UNUSABLE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def exposed_names(prefix: str, names: Sequence[str]) -> dict[str, str]:
@@ -40,7 +36,7 @@ def exposed_names(prefix: str, names: Sequence[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in names:
-        wanted = _UNUSABLE.sub("_", f"{prefix}_{name}" if prefix else name)[:MAX_NAME] or "_"
+        wanted = usable_name(f"{prefix}_{name}" if prefix else name)[:MAX_NAME] or "_"
         exposed, number = wanted, 2
         while exposed in found:
             ending = f"_{number}"

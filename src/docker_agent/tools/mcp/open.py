@@ -16,6 +16,7 @@ from docker_agent.config.convert import convert
 from docker_agent.config.expand import expand_template
 from docker_agent.config.toolset import OAuth, Remote
 from docker_agent.config.tree import Raw
+from docker_agent.errors import ConfigError
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.life import Ended, StartError, policy_of
 from docker_agent.tools.mcp.catalog import URL_VARIABLE, load_catalog
@@ -90,13 +91,17 @@ async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | P
         )
         return _remote(msgspec.structs.replace(wanted, remote=found), found, opening)
     secrets = secrets_of(options, name, entry, opening.secrets.get)
+    try:
+        environ = _environ(options, opening)
+    except ConfigError as exc:
+        return Mcp(_server(wanted, opening, _failing(str(exc))))
     gateway = Gateway(
         name,
         catalog.gateway_url,
         secrets,
         wanted.config.plain() if wanted.config is not None else {},
         opening.working_dir,
-        _environ(options, opening),
+        environ,
     )
 
     @asynccontextmanager
@@ -135,8 +140,11 @@ def _server(wanted: McpOptions, opening: Opening, connect: Connect) -> Server:
 def _program(options: Raw, wanted: McpOptions, opening: Opening) -> Connect:
     if not opening.trusted:
         return _failing(UNTRUSTED)
-    environ = _environ(options, opening)
-    program = program_of(options, wanted, opening.working_dir, environ, opening.secrets.get)
+    try:
+        environ = _environ(options, opening)
+        program = program_of(options, wanted, opening.working_dir, environ, opening.secrets.get)
+    except ConfigError as exc:
+        return _failing(str(exc))
 
     @asynccontextmanager
     async def connect(ended: Ended) -> AsyncGenerator[Session]:

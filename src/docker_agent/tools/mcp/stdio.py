@@ -19,10 +19,11 @@ from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 
+from docker_agent.tools.family import MARK, Family
 from docker_agent.tools.life import End, Ended, StartError
 from docker_agent.tools.mcp.limits import MAX_MESSAGE
 from docker_agent.tools.mcp.options import Program
-from docker_agent.tools.processes import reap_adopted, signal_group
+from docker_agent.tools.processes import reap_adopted
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,23 @@ _POLL_SECONDS = 0.01
 
 @asynccontextmanager
 async def open_stdio(program: Program, ended: Ended) -> AsyncGenerator[Streams]:
-    """Start the program and speak with it. It and its whole process group end with the context,
+    """Start the program and speak with it. It and all that it has started end with the context,
     within 2 seconds. `ended` hears when it ends before.
 
     Raises `StartError` when it cannot be started. Source: runtime.md §10.2.
     """
-    process = await _start(program)
-    child = _Child(process, program.argv[0], ended)
+    family = Family()
+    try:
+        async with _running(program, family, ended) as streams:
+            yield streams
+    finally:
+        family.close()
+
+
+@asynccontextmanager
+async def _running(program: Program, family: Family, ended: Ended) -> AsyncGenerator[Streams]:
+    process = await _start(program, family)
+    child = _Child(process, family, program.argv[0], ended)
     to_us, inbox = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outbox, from_us = anyio.create_memory_object_stream[SessionMessage](0)
     try:
@@ -76,20 +87,23 @@ async def open_stdio(program: Program, ended: Ended) -> AsyncGenerator[Streams]:
             stream.close()
 
 
-async def _start(program: Program) -> Process:
+async def _start(program: Program, family: Family) -> Process:
     if not await anyio.Path(program.directory).is_dir():
         raise StartError(f"the working directory {program.directory} does not exist", lasting=True)
     with anyio.CancelScope(shield=True):
         try:
-            return await anyio.open_process(
+            process = await anyio.open_process(
                 program.argv,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
                 cwd=program.directory,
-                env=program.environ,
+                env={**program.environ, MARK: family.token},
                 start_new_session=True,
+                pass_fds=(family.pipe,),
             )
+            family.begin(process.pid)
+            return process
         except FileNotFoundError as exc:
             raise StartError(
                 f"the command '{program.argv[0]}' was not found; {program.hint}", lasting=True
@@ -107,8 +121,9 @@ async def _start(program: Program) -> Process:
 class _Child:
     """One running server."""
 
-    def __init__(self, process: Process, command: str, ended: Ended) -> None:
+    def __init__(self, process: Process, family: Family, command: str, ended: Ended) -> None:
         self._process = process
+        self._family = family
         self._command = command
         self._ended = ended
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
@@ -130,7 +145,7 @@ class _Child:
                         await inbox.send(message)
                 await self._tell_end()
         if self._flawed:
-            signal_group(self._process, signal.SIGKILL)
+            self._family.signal(signal.SIGKILL, everywhere=False)
 
     async def write(self, outbox: MemoryObjectReceiveStream[SessionMessage]) -> None:
         """Write what is to be sent."""
@@ -155,7 +170,7 @@ class _Child:
                     log.debug("%s: %s", self._command, text)
 
     async def end(self) -> None:
-        """Close its stdin; then SIGTERM, then SIGKILL to its whole group."""
+        """Close its stdin; then SIGTERM, then SIGKILL to its whole family."""
         process = self._process
         assert process.stdin is not None
         with (
@@ -164,9 +179,9 @@ class _Child:
         ):
             await process.stdin.aclose()
         await self._exited(GRACE_SECONDS)
-        if signal_group(process, signal.SIGTERM):
-            await self._group_gone(TERM_SECONDS)
-            signal_group(process, signal.SIGKILL)
+        if await self._signal(signal.SIGTERM):
+            await self._all_gone(TERM_SECONDS)
+            await self._signal(signal.SIGKILL)
         await self._exited(_STATUS_SECONDS)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
@@ -193,11 +208,14 @@ class _Child:
             while self._process.returncode is None:  # noqa: ASYNC110 - nothing tells it alone
                 await anyio.sleep(_POLL_SECONDS)
 
-    async def _group_gone(self, seconds: float) -> None:
+    async def _all_gone(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
-            while signal_group(self._process, 0):
+            while await self._signal(0):
                 reap_adopted(self._process)
                 await anyio.sleep(_POLL_SECONDS)
+
+    async def _signal(self, number: int) -> bool:
+        return await anyio.to_thread.run_sync(self._family.signal, number)
 
 
 def _let_go(process: Process) -> None:
