@@ -172,7 +172,7 @@ def test_progress_is_counted_while_the_package_tool_tidies_up(tmp_path: Path) ->
     tidying = threading.Thread(target=tidy)
     tidying.start()
     try:
-        assert {bytes_in(tmp_path) for _ in range(2000)} == {0}
+        assert {bytes_in(tmp_path) for _ in range(500)} == {0}
     finally:
         ends.set()
         tidying.join()

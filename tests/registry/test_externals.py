@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import anyio
 import pytest
 
 from docker_agent.config.agent_file import AgentFile
@@ -173,7 +173,7 @@ def test_agents_from_a_registry_and_the_web_work_in_one_team(
         scripted.url,
         {"root": {"model": lead.name, "sub_agents": ["planner"]}, "planner": planner.name},
     )
-    anyio.run(push, f"{open_registry}/team/lead:v1", tmp_path, file.encode())
+    asyncio.run(push(f"{open_registry}/team/lead:v1", tmp_path, file.encode()))
     web.on("GET", "/critic.yaml", say(200, agent_yaml(scripted.url, critic.name).encode()))
     agents = {
         "root": {

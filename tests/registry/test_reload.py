@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from pathlib import Path
 
-import anyio
 import pytest
 
 from docker_agent.registry.artifact import make_artifact
@@ -107,7 +107,9 @@ def test_a_moved_tag_is_pulled(
     reference = f"{open_registry}/moving/{model.name}"
 
     def put(name: str) -> None:
-        anyio.run(push, reference, tmp_path, agent_yaml(scripted.url, {name: model.name}).encode())
+        asyncio.run(
+            push(reference, tmp_path, agent_yaml(scripted.url, {name: model.name}).encode())
+        )
 
     put("first")
     with Server(reference, "--pull-interval", "1s", home=tmp_path) as server:

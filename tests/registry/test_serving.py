@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import time
 from pathlib import Path
 
-import anyio
 import pytest
 
 from tests.conftest import Serve
@@ -36,7 +36,7 @@ def test_an_agent_is_served_straight_from_a_registry(
     """seed.txt: run an agent straight from the registry; chat-server.md §6: restricted."""
     reference = f"{open_registry}/agentcatalog/pirate"
     file = agent_yaml(scripted.url, {"root": {"model": model.name, "toolsets": [SHELL]}}).encode()
-    anyio.run(push, reference, tmp_path, file)
+    asyncio.run(push(reference, tmp_path, file))
     server = serve(reference)
     assert server.client().chat("hi").content == "hi"
     assert "agent root runs in safety mode 'restricted', which refuses: shell" in server.log
