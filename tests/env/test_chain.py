@@ -10,17 +10,17 @@ import pytest
 
 from docker_agent.env.chain import Chain, Values, standard_chain
 from docker_agent.env.directories import Directories
-from docker_agent.env.stores import PasswordStore, SecretFiles
+from docker_agent.env.stores import Keychain, OnePassword, PasswordStore, SecretFiles
 from docker_agent.errors import ConfigError
 from tests.requirements import requirement
 
 ROWS = ("flag", "process", "mounted", "own", "pass")
 
 
-def program(folder: Path, script: str) -> Path:
-    """A `pass` of our own; returns the folder for PATH."""
+def program(folder: Path, script: str, name: str = "pass") -> Path:
+    """A program of our own; returns the folder for PATH."""
     folder.mkdir(exist_ok=True)
-    path = folder / "pass"
+    path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return folder
@@ -62,11 +62,33 @@ def test_a_variable_that_is_set_but_empty_hides_later_sources() -> None:
 
 
 @requirement("file:6.1:one-password")
-def test_a_reference_of_a_password_manager_is_never_given_out_as_the_secret() -> None:
-    """agent-file.md §6.1: values that start with op:// are references."""
-    chain = Chain([Values({"KEY": "op://vault/item/field"})])
-    with pytest.raises(ConfigError, match=r"^the variable KEY holds a reference of 1Password"):
-        chain.get("KEY")
+def test_a_reference_of_a_password_manager_is_what_op_reads(tmp_path: Path) -> None:
+    """agent-file.md §6.1: values that start with op:// are resolved with `op read`, once."""
+    asked = tmp_path / "asked"
+    script = f'echo "$@" >> {asked}; test "$2" = op://vault/item/field && echo the-secret'
+    path = program(tmp_path / "bin", script, "op")
+    environ = {"KEY": "op://vault/item/field", "PATH": f"{path}:/usr/bin:/bin"}
+    chain = standard_chain(environ, [], tmp_path, folders(tmp_path), tmp_path)
+    assert (chain.get("KEY"), chain.get("KEY")) == ("the-secret", "the-secret")
+    assert asked.read_text() == "read op://vault/item/field\n"
+
+
+@requirement("file:6.1:one-password")
+@pytest.mark.parametrize("script", ["exit 1", ""])
+def test_a_reference_that_cannot_be_read_is_empty_and_never_given_out(
+    tmp_path: Path, script: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """agent-file.md §6.1: failure is an empty value and a warning, which names the variable
+    alone."""
+    path = program(tmp_path / "bin", script, "op") if script else tmp_path
+    with caplog.at_level(logging.WARNING, logger="docker_agent"):
+        chain = Chain(
+            [Values({"KEY": "op://vault/item/field"})],
+            references=OnePassword({"PATH": f"{path}:/usr/bin:/bin"}),
+        )
+        assert chain.get("KEY") == ""
+    assert "KEY" in caplog.text
+    assert "op://" not in caplog.text
 
 
 @requirement("file:6.1:one-password")
@@ -172,3 +194,15 @@ def test_without_the_program_there_is_no_such_source(environ: Mapping[str, str])
 def test_a_program_that_cannot_run_has_nothing(tmp_path: Path) -> None:
     """agent-file.md §6.1, row 9."""
     assert PasswordStore(tmp_path / "none", {}).get("NAME") is None
+
+
+@requirement("file:6.1:keychain")
+def test_the_keychain_of_a_mac_comes_last(tmp_path: Path) -> None:
+    """agent-file.md §6.1, row 10."""
+    script = 'test "$*" = "find-generic-password -w -s KEY" && echo k'
+    path = program(tmp_path / "bin", script, "security")
+    environ = {"PATH": f"{path}:/usr/bin:/bin"}
+    assert Keychain.found(environ, "linux") is None
+    found = Keychain.found(environ, "darwin")
+    assert found is not None
+    assert (found.get("KEY"), found.get("OTHER"), found.get("-x")) == ("k", None, None)

@@ -35,6 +35,15 @@ REFS = [
         },
     ),
     *kept(
+        "agent-file.md §6.1",
+        {
+            "file:6.1:keychain": "The keychain of macOS is the last source.",
+            "file:6.1:desktop": "Docker Desktop tells who is signed in.",
+            "file:6.1:helper": "The helper of the user's settings prints a Docker token.",
+            "file:6.1:sandbox": "A sandbox has its Docker token in a file.",
+        },
+    ),
+    *kept(
         "agent-file.md §5.2",
         {
             "refs:5.2:scheme": "Web addresses are https, or http on this machine.",

@@ -42,7 +42,13 @@ def opened(
     directories = options.directories
     user = read_user_file(directories.config)
     source = find_source(agent_file, references(user.aliases))
-    secrets = standard_chain(os.environ, flags.env_from_file, working_dir, directories)
+    secrets = standard_chain(
+        os.environ,
+        flags.env_from_file,
+        working_dir,
+        directories,
+        helper=user.credential_helper,
+    )
     overrides = Overrides(
         working_dir=working_dir,
         cache_dir=directories.cache,

@@ -28,12 +28,14 @@ OLD_ALIASES = "aliases.yaml"
 
 
 class UserFile(msgspec.Struct, frozen=True):
-    """What it says. `default_model` is `provider/model`; empty texts: not said."""
+    """What it says. `default_model` is `provider/model`, `credential_helper` a program and its
+    arguments; empty: not said."""
 
     models_gateway: str = ""
     default_model: str = ""
     providers: Mapping[str, Provider] = {}
     aliases: Mapping[str, Alias] = {}
+    credential_helper: tuple[str, ...] = ()
 
 
 def read_user_file(directory: Path) -> UserFile:
@@ -47,6 +49,7 @@ def read_user_file(directory: Path) -> UserFile:
         default_model=_default_model(raw.get("default_model")),
         providers=_providers(raw.get("providers")),
         aliases=aliases,
+        credential_helper=_command(raw.get("credential_helper")),
     )
 
 
@@ -68,6 +71,14 @@ def _read(path: Path) -> Raw:
 def _text(raw: Raw | None) -> str:
     value = None if raw is None or raw.is_null else raw.plain()
     return value.strip() if isinstance(value, str) else ""
+
+
+def _command(raw: Raw | None) -> tuple[str, ...]:
+    """A program and its arguments; empty when none is named."""
+    command = _text(raw.get("command")) if raw is not None else ""
+    arguments = raw.get("args") if raw is not None else None
+    words = [_text(word) for word in arguments.elements()] if arguments is not None else []
+    return (command, *words) if command else ()
 
 
 def _default_model(raw: Raw | None) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from docker_agent.env.directories import Directories
+from docker_agent.env.docker import CredentialHelper, Desktop, SandboxToken
 from docker_agent.env.files import flagged_files, read_env_file
-from docker_agent.env.stores import PasswordStore, SecretFiles
+from docker_agent.env.stores import Keychain, OnePassword, PasswordStore, SecretFiles
 from docker_agent.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -58,20 +59,23 @@ class StandIns:
 class Chain:
     """Asks `sources` in order; a value that is set but empty ends the search too.
 
-    A value that begins with `op://` is a reference to a password manager which is not asked yet:
-    such a value is an error rather than sent somewhere as if it were the secret. Values of
-    `literal` sources, which come first, are taken as they are.
+    A value that begins with `op://` is a reference to a password manager, and is what `op read`
+    says. Values of `literal` sources, which come first, are taken as they are.
     """
 
-    def __init__(self, sources: Sequence[Secrets], *, literal: Sequence[Secrets] = ()) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Secrets],
+        *,
+        literal: Sequence[Secrets] = (),
+        references: OnePassword | None = None,
+    ) -> None:
         self._literal = tuple(literal)
         self._sources = tuple(sources)
+        self._references = references or OnePassword({})
 
     def get(self, name: str) -> str | None:
-        """The first value found.
-
-        Raises `ConfigError` when it is a reference to a password manager.
-        """
+        """The first value found."""
         for source in self._literal:
             value = source.get(name)
             if value is not None:
@@ -79,17 +83,12 @@ class Chain:
         for source in self._sources:
             value = source.get(name)
             if value is not None:
-                return _no_reference(name, value)
+                is_reference = value.startswith(_REFERENCE)
+                return self._references.read(name, value) if is_reference else value
         return None
 
 
-def _no_reference(name: str, value: str) -> str:
-    if value.startswith("op://"):
-        raise ConfigError(
-            f"the variable {name} holds a reference of 1Password (op://…), which is not read yet; "
-            f"start with `op run -- docker-agent …`, or set {name} to the secret itself"
-        )
-    return value
+_REFERENCE = "op://"
 
 
 def standard_chain(
@@ -98,23 +97,39 @@ def standard_chain(
     working_dir: Path,
     directories: Directories,
     secret_files: Path = SECRET_FILES,
+    helper: Sequence[str] = (),
 ) -> Chain:
-    """The sources of this machine: files of `--env-from-file`, `environ`, mounted secrets, the
-    `.env` of the configuration directory, `pass`.
+    """The sources of this machine, in this order: files of `--env-from-file`, a sandbox's token,
+    `environ`, mounted secrets, the `.env` of the configuration directory, the `helper` program of
+    the user's settings, Docker Desktop, `pass`, the keychain.
 
     Raises `ConfigError` for a file that a flag names and that cannot be used; an unusable `.env`
     is a warning. Source: agent-file.md §6.1.
     """
     home = environ.get("HOME")
     flagged = flagged_files(env_from_file, working_dir, Path(home) if home else None)
-    sources: list[Secrets] = [Values(environ), SecretFiles(secret_files)]
-    own = directories.config / ".env"
-    if own.exists():
-        try:
-            sources.append(Values(read_env_file(own)))
-        except ConfigError as exc:
-            log.warning("%s; it is skipped", exc)
-    store = PasswordStore.found(environ)
-    if store is not None:
-        sources.append(store)
-    return Chain(sources, literal=[Values(values) for values in flagged])
+    sources: list[Secrets | None] = [
+        SandboxToken.found(environ, directories.config),
+        Values(environ),
+        SecretFiles(secret_files),
+        _own_file(directories.config / ".env"),
+        CredentialHelper(helper, environ) if helper else None,
+        Desktop.found(home),
+        PasswordStore.found(environ),
+        Keychain.found(environ),
+    ]
+    return Chain(
+        [source for source in sources if source is not None],
+        literal=[Values(values) for values in flagged],
+        references=OnePassword(environ),
+    )
+
+
+def _own_file(path: Path) -> Secrets | None:
+    if not path.exists():
+        return None
+    try:
+        return Values(read_env_file(path))
+    except ConfigError as exc:
+        log.warning("%s; it is skipped", exc)
+        return None

@@ -1,24 +1,20 @@
-"""Places of this machine that keep secrets by name: mounted secret files, and `pass`."""
+"""Places of this machine that keep secrets by name: mounted files, `pass`, the keychain,
+1Password."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
-import shutil
-import signal
-import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from docker_agent.env.programs import NAME, PATIENCE, Program, found_program
 from docker_agent.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-PASS_TIMEOUT = 5.0
-"""Seconds that `pass` may take for one name."""
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+OP_PATIENCE = 30.0
+"""Seconds for `op`, which may want a finger on a sensor."""
 
 
 class SecretFiles:
@@ -45,54 +41,60 @@ class SecretFiles:
 
 
 class PasswordStore:
-    """The `pass` program, asked once for each name; after it took too long, never again."""
+    """The `pass` program."""
 
     def __init__(
-        self, program: Path, environ: Mapping[str, str], timeout: float = PASS_TIMEOUT
+        self, program: Path, environ: Mapping[str, str], timeout: float = PATIENCE
     ) -> None:
-        self._program = program
-        self._environ = environ
-        self._timeout = timeout
-        self._known: dict[str, str | None] = {}
-        self._silent = False
+        self._program = Program(program, lambda name: ("show", name), environ, timeout)
 
     @classmethod
     def found(cls, environ: Mapping[str, str]) -> PasswordStore | None:
         """The store, if the program is on the path of `environ`."""
-        program = shutil.which("pass", path=environ.get("PATH", ""))
-        return cls(Path(program), environ) if program and Path(program).is_absolute() else None
+        program = found_program("pass", environ)
+        return cls(program, environ) if program is not None else None
 
     def get(self, name: str) -> str | None:
         """What `pass show NAME` prints, blanks around it gone; None when it fails."""
-        if self._silent or not _NAME.fullmatch(name):
-            return self._known.get(name)
-        if name not in self._known:
-            self._known[name] = self._show(name)
-        return self._known[name]
+        return self._program.ask(name) if NAME.fullmatch(name) else None
 
-    def _show(self, name: str) -> str | None:
-        try:
-            process = subprocess.Popen(
-                [self._program, "show", name],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=dict(self._environ),
-                start_new_session=True,
-            )
-        except OSError as exc:
-            log.warning("pass cannot be started: %s", exc.strerror or exc)
-            self._silent = True
-            return None
-        with process:
-            try:
-                output, _ = process.communicate(timeout=self._timeout)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                log.warning(
-                    "pass took longer than %s s for %s; it is not asked again", self._timeout, name
-                )
-                self._silent = True
-                return None
-        text = output.decode("utf-8", "replace").strip()
-        return text if process.returncode == 0 and text else None
+
+class Keychain:
+    """The keychain of macOS, asked for a password whose service has the variable's name."""
+
+    def __init__(self, program: Path, environ: Mapping[str, str]) -> None:
+        self._program = Program(
+            program, lambda name: ("find-generic-password", "-w", "-s", name), environ
+        )
+
+    @classmethod
+    def found(cls, environ: Mapping[str, str], platform: str = sys.platform) -> Keychain | None:
+        """The keychain, on a Mac."""
+        program = found_program("security", environ) if platform == "darwin" else None
+        return cls(program, environ) if program is not None else None
+
+    def get(self, name: str) -> str | None:
+        """The password; None when there is none."""
+        return self._program.ask(name) if NAME.fullmatch(name) else None
+
+
+class OnePassword:
+    """The `op` program, which knows what a reference like `op://vault/item/field` stands for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        program = found_program("op", environ)
+        self._program = (
+            Program(program, lambda reference: ("read", reference), environ, OP_PATIENCE)
+            if program is not None
+            else None
+        )
+
+    def read(self, name: str, reference: str) -> str:
+        """The secret of the variable `name`. Empty, with a warning, when it cannot be had."""
+        if self._program is None:
+            log.warning("%s holds a reference of 1Password, and `op` is not on the PATH", name)
+            return ""
+        found = self._program.ask(reference, about=name)
+        if found is None:
+            log.warning("op read knows nothing for the reference that %s holds", name)
+        return found or ""
