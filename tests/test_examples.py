@@ -92,6 +92,39 @@ def test_the_tickets_example_starts_its_server(
 
 
 @requirement("style:examples")
+def test_the_guarded_shell_refuses_what_it_should(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/guarded-shell.yaml: a rule, a builtin and a command each refuse one call."""
+    server = serve(EXAMPLES / "guarded-shell.yaml", env=env)
+    commands = ("echo fine", "git push origin", "rm -rf /tmp/nothing", "sudo ls")
+    model.script(*(call("shell", {"cmd": command}) for command in commands), say("done"))
+    assert server.client().chat("work").content == "done"
+    told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+    assert told[0] == "fine"
+    assert told[1].endswith("publishing is for people; tell the user what to run")
+    assert "looks destructive" in told[2]
+    assert told[3] == "Tool 'shell' is denied by permissions configuration."
+
+
+@requirement("style:examples")
+def test_the_secrets_example_keeps_them(
+    serve: Serve, model: Model, env: dict[str, str], tmp_path: Path
+) -> None:
+    """examples/keep-secrets.yaml: no key leaves a file, no password enters."""
+    token = "ghp_" + "a1B2" * 9
+    (tmp_path / "settings.env").write_text(f"GITHUB={token}\nCOLOUR=blue\n")
+    server = serve(EXAMPLES / "keep-secrets.yaml", "--working-dir", str(tmp_path), env=env)
+    model.script(call("read_file", {"path": "settings.env"}), say("done"))
+    assert server.client().chat("explain").content == "done"
+    told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+    assert told == ["GITHUB=[REDACTED]\nCOLOUR=blue\n"]
+    refused = server.client().chat("My password is 1234")
+    assert (refused.status, refused.error["code"]) == (403, "hook_blocked")
+    assert refused.error["message"] == "leave the password out, and ask again"
+
+
+@requirement("style:examples")
 def test_the_team_example_gives_work_away(serve: Serve, model: Model, env: dict[str, str]) -> None:
     """examples/two-agents.yaml: the researcher's answer is root's tool result."""
     server = serve(EXAMPLES / "two-agents.yaml", env=env)

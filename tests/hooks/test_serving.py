@@ -19,7 +19,7 @@ from tests.harness import Server, agent_yaml
 from tests.requirements import requirement
 from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
-from tests.scripted.parts import call, say
+from tests.scripted.parts import call, say, usage
 
 KEEP = "cat >> $OUT/$1; echo >> $OUT/$1"
 """Keeps what it is told, one document a line, in the file of its first parameter."""
@@ -105,6 +105,20 @@ AGENTS: dict[str, dict[str, Any]] = {
             )
         },
     },
+    "judged": {
+        **SHELL,
+        "hooks": {
+            "pre_tool_use": tool_hooks(
+                {
+                    "type": "model",
+                    "model": "judge",
+                    "prompt": "May it run {{ toJSON .ToolInput }}?",
+                    "schema": "pre_tool_use_decision",
+                }
+            ),
+            "turn_start": {"type": "model", "model": "judge", "prompt": "Hint for {{.AgentName}}"},
+        },
+    },
     "reading": {**SHELL},
     "seeing": {"toolsets": [{"type": "shell"}]},
     "environment": {"hooks": {"session_start": command("env", env={"OWN": "mine ${env.NAME} $X"})}},
@@ -135,7 +149,9 @@ class Hooked:
 def hooked(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Generator[Hooked]:
     out = tmp_path_factory.mktemp("out")
     every = {name: {"model": f"hooked-{name}", **keys} for name, keys in AGENTS.items()}
-    file = agent_yaml(scripted.url, every, top={"permissions": {"deny": ["shell:cmd=rm*-rf*"]}})
+    judge = {"judge": {"model": "hooked-judge"}}
+    rules = {"permissions": {"deny": ["shell:cmd=rm*-rf*"]}}
+    file = agent_yaml(scripted.url, every, models=judge, top=rules)
     env = {"OUT": str(out), "OPENAI_API_KEY": "sk-server", "NAME": "n", "PLAIN": "seen"}
     env["TMPDIR"] = str(tmp_path_factory.mktemp("tmp"))
     flags = ("--conversations-max", "10")
@@ -314,6 +330,34 @@ def test_a_rewritten_call_meets_the_deny_rules_again(hooked: Hooked) -> None:
     model.script(call("shell", {"cmd": "echo harmless"}), say("ok"))
     hooked.server.client("rewriting").chat("hi")
     assert results(model) == ["Tool 'shell' is denied by permissions configuration."]
+
+
+@requirement("hooks:model")
+def test_a_model_judges_a_call_and_gives_hints(hooked: Hooked) -> None:
+    """runtime.md §12.1: decisions, context, and what it costs; an answer without one is a no."""
+    judge, token = hooked.model("judge"), "ghp_" + "a1B2" * 9
+    model = hooked.model("judged")
+    calls = [call("shell", {"cmd": f"echo {n} {token}"}, id=f"c{n}") for n in range(3)]
+    hint = say("Be brief.") + usage(1, 1)
+    judge.script(
+        hint,
+        say('Sure: ```json\n{"decision": "allow", "reason": "fine"}\n```') + usage(1, 1),
+        hint,
+        say('{"decision": "deny", "reason": "no echoes"}') + usage(1, 1),
+        hint,
+        say("I do not know") + usage(1, 1),
+        hint,
+    )
+    model.script(*(one + usage(1, 1) for one in calls), say("done") + usage(1, 1))
+    reply = hooked.server.client("judged").chat("go").json
+    first, second, third = results(model)
+    assert first == "0 [REDACTED]"
+    assert second == "The tool call was rejected by a pre_tool_use hook. Reason: no echoes"
+    assert "what it guards stays closed" in third
+    assert judge.heard[1].text == 'May it run {"cmd":"echo 0 [REDACTED]"}?'
+    assert judge.heard[0].text == "Hint for judged"
+    assert "Be brief." in model.heard[0].messages[0]["content"]
+    assert reply["usage"]["total_tokens"] == 2 * (4 + 7)
 
 
 @requirement("results:served", "results:kept", "results:bounds")

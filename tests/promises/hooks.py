@@ -121,4 +121,31 @@ HOOKS = [
             "results:served": "What a tool of any kind answers goes through this.",
         },
     ),
+    *kept(
+        "runtime.md §12.1",
+        {
+            "hooks:model": (
+                "A model hook fills its template, keeps secrets from the model, and its answer is "
+                "context or a decision; its tokens count."
+            ),
+            "hooks:template": (
+                "Fields, toJSON, truncate and if; what cannot be read stops the start."
+            ),
+        },
+    ),
+    *kept(
+        "runtime.md §12.6; runtime.md §6.5",
+        {
+            "hooks:git": (
+                "Git's status, diff and commits are told, at most 4096 bytes each, without "
+                "running what a repository brings along."
+            ),
+            "hooks:listing": "The names in the working directory are told, at most 100.",
+            "hooks:max_iterations": "max_iterations stops a run beyond its number of model calls.",
+            "hooks:safer_shell": "safer_shell refuses by the command's label and its policy.",
+            "hooks:http_post": (
+                "http_post sends its input or a template, without secrets, to no private address."
+            ),
+        },
+    ),
 ]

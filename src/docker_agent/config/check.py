@@ -110,6 +110,9 @@ def _register_agent_references(agent: Agent, models: Models) -> None:
             models.one(_text(reference), reference, owner)
     for toolset in agent.toolsets:
         _register_toolset_references(toolset, models, owner)
+    for hook in agent.hooks.every() if agent.hooks is not None else ():
+        if hook.type == "model":
+            _register(hook, "model", models, owner)
     for skill in agent.merged_skills.inline:
         if skill.context == "fork":
             _register(skill, "model", models, f"skill {skill.name!r}")

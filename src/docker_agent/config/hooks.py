@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -68,3 +68,12 @@ class Hooks(Placed, frozen=True, kw_only=True):
     before_compaction: HookList = ()
     after_compaction: HookList = ()
     worktree_create: HookList = ()
+
+    def every(self) -> Iterator[Hook]:
+        """All hooks of all events."""
+        for event in self.__struct_fields__:
+            for entry in getattr(self, event) if event != "source" else ():
+                if isinstance(entry, Matcher):
+                    yield from entry.hooks
+                elif isinstance(entry, Hook):
+                    yield entry

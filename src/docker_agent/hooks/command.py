@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import PIPE
 
@@ -53,7 +53,9 @@ def command_hook(command: Command, slots: asyncio.Semaphore) -> Hook:
     async def run_command(given: HookInput) -> Verdict:
         document = encoded(given)
         async with slots:
-            return await _run(command, given, document)
+            argv = (SHELL, "-c", command.text, "hook", *command.args)
+            ended = await finished(argv, command.directory, command.environ, document)
+        return read_answer(given, ended.status, ended.output, ended.errors)
 
     return run_command
 
@@ -66,8 +68,20 @@ def encoded(given: HookInput) -> bytes:
     return msgspec.json.encode({**found, "messages": [plain(one) for one in given.messages]})
 
 
-async def _run(command: Command, given: HookInput, document: bytes) -> Verdict:
-    process = await _start(command)
+class Ended(msgspec.Struct, frozen=True):
+    """How a process ended, and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+
+async def finished(
+    argv: Sequence[str], directory: Path, environ: Mapping[str, str], document: bytes = b""
+) -> Ended:
+    """Run a program to its end, with `document` on stdin. Raises `HookFailed` when it cannot be
+    started or writes too much."""
+    process = await _start(argv, directory, environ)
     exchange = _Exchange(process)
     try:
         await exchange.finish(document)
@@ -79,20 +93,20 @@ async def _run(command: Command, given: HookInput, document: bytes) -> Verdict:
     status = process.returncode
     if status is None:
         raise HookFailed("could not be stopped")
-    return read_answer(given, status, _text(exchange.output), _text(exchange.errors))
+    return Ended(status, _text(exchange.output), _text(exchange.errors))
 
 
-async def _start(command: Command) -> Process:
+async def _start(argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Process:
     process: Process | None = None
     with anyio.CancelScope(shield=True):
         try:
             process = await anyio.open_process(
-                [SHELL, "-c", command.text, "hook", *command.args],
+                [*argv],
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                cwd=command.directory,
-                env=command.environ,
+                cwd=directory,
+                env=environ,
                 start_new_session=True,
             )
         except (OSError, ValueError) as exc:

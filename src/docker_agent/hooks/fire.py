@@ -181,7 +181,8 @@ async def _said(entry: Entry, given: HookInput) -> Verdict:
         async with asyncio.timeout(entry.seconds or None):
             verdict = await entry.hook(given)
     except HookFailed as exc:
-        return _failed(entry, given, str(exc), quiet=exc.quiet)
+        verdict = _failed(entry, given, str(exc), quiet=exc.quiet)
+        return msgspec.structs.replace(verdict, usage=exc.usage)
     except TimeoutError:
         return _failed(entry, given, f"took longer than {entry.seconds:g} seconds and was stopped")
     except Exception:

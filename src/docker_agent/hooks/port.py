@@ -136,11 +136,12 @@ Hook = Callable[[HookInput], Awaitable[Verdict]]
 
 class HookFailed(Exception):
     """A hook could not do its work: the text says how. `quiet` when it said so itself with an exit
-    status that means nothing here."""
+    status that means nothing here; `usage` is what a model was paid for it."""
 
-    def __init__(self, problem: str, *, quiet: bool = False) -> None:
+    def __init__(self, problem: str, *, quiet: bool = False, usage: Usage = NO_USAGE) -> None:
         super().__init__(problem)
         self.quiet = quiet
+        self.usage = usage
 
 
 class Hooks(Protocol):

@@ -20,12 +20,14 @@ from docker_agent.errors import ConfigError
 from docker_agent.hooks import table as hooks
 from docker_agent.hooks.command import AT_ONCE
 from docker_agent.hooks.large_results import open_large_results
-from docker_agent.hooks.port import Results
+from docker_agent.hooks.port import Hooks, Results
 from docker_agent.loader.answer_file import caching
 from docker_agent.loader.compacting import compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
 from docker_agent.loader.externals import Part, gather
-from docker_agent.loader.hooks import agent_hooks
+from docker_agent.loader.hook_ports import asking, classified, no_web, posting
+from docker_agent.loader.hooks import agent_hooks, posts
+from docker_agent.loader.hooks import models_of as hook_models
 from docker_agent.loader.models import Models, with_choices
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
@@ -47,6 +49,7 @@ from docker_agent.tools import table as tools
 from docker_agent.tools.background import Background
 from docker_agent.tools.environment import scrubbed
 from docker_agent.tools.port import Toolset
+from docker_agent.tools.web import open_web
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +128,8 @@ class _Builder:
             scrubbed(os.environ, self._tools.withheld),
             asyncio.Semaphore(AT_ONCE),
             secrets.get,
+            classified,
+            no_web,
         )
 
     def check(self) -> Missing:
@@ -176,9 +181,7 @@ class _Builder:
                 for entry in agent.toolsets
                 if entry.model
             },
-            hooks=agent_hooks(
-                agent, self._hook_opening, self._overrides.hooks, trusted=self._tools.trusted
-            ),
+            hooks=await self._hooks(agent, stack),
             limits=Limits(
                 max_iterations=agent.max_iterations,
                 repeats=agent.max_consecutive_tool_calls or DEFAULT_REPEATS,
@@ -207,6 +210,18 @@ class _Builder:
         elsewhere = None if self._trusted else FROM_ELSEWHERE
         modes = (agent.safety, self._file.runtime.safety, elsewhere)
         return strictest(*modes) if any(modes) else None
+
+    async def _hooks(self, agent: declared.Agent, stack: AsyncExitStack) -> Hooks:
+        asked = {
+            name: asking(await self._models.beside(name, stack)) for name in hook_models(agent)
+        }
+        web = open_web() if posts(agent) else None
+        opening = msgspec.structs.replace(
+            self._hook_opening,
+            models=asked,
+            post=posting(await stack.enter_async_context(web)) if web else no_web,
+        )
+        return agent_hooks(agent, opening, self._overrides.hooks, trusted=self._tools.trusted)
 
     def _text(self, agent: declared.Agent, field: str) -> str:
         text = str(getattr(agent, field))

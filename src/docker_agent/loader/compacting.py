@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from docker_agent.config.agent_file import Agent, AgentFile
+from docker_agent.loader.hooks import models_of
 from docker_agent.models.port import Model
 from docker_agent.runtime.summaries import DEFAULT_THRESHOLD, Compaction
 
@@ -34,10 +35,11 @@ def wished(file: AgentFile, agent: Agent) -> Wish | None:
 
 def side_models(file: AgentFile) -> list[str]:
     """The references to models that agents use beside their own: for summaries, and after calls of
-    certain toolsets."""
+    certain toolsets, and by hooks."""
     writers = [wish.model for agent in file.agents if (wish := wished(file, agent))]
     entries = [entry.model for agent in file.agents for entry in agent.toolsets]
-    return [name for name in (*writers, *entries) if name]
+    hooks = [name for agent in file.agents for name in models_of(agent)]
+    return [name for name in (*writers, *entries, *hooks) if name]
 
 
 def compaction(wish: Wish, own: Model, writer: Model | None) -> Compaction:

@@ -18,6 +18,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.hooks.command import Command, command_hook
 from docker_agent.hooks.events import EVENTS
 from docker_agent.hooks.fire import Entry, Firing
+from docker_agent.hooks.model import model_hook
 from docker_agent.hooks.port import Hook, HookEvent, Hooks
 from docker_agent.hooks.redaction import Redaction
 from docker_agent.hooks.table import BUILTINS, REDACTING, Opening
@@ -33,6 +34,7 @@ ALWAYS_ON = "limit_large_tool_results"
 NO_EFFECT = {
     "snapshot": "a server takes no snapshots of the working directory",
     "cache_response": "the agent's `cache` does this by itself",
+    "unload": "model runners let go of idle models by themselves",
 }
 """Builtins that mean nothing in a server."""
 
@@ -54,7 +56,8 @@ def agent_hooks(
     `trusted` is false for a file from a registry or URL whose safety mode the operator did not
     choose. Raises `ConfigError` for what cannot be honoured.
     """
-    building = _Building(opening, trusted=trusted)
+    keeps_secrets = agent.redact_secrets is not False
+    building = _Building(opening, trusted=trusted, keeps_secrets=keeps_secrets)
     building.add_environment_info(agent)
     if agent.hooks is not None:
         building.add_declared(agent.hooks)
@@ -68,8 +71,9 @@ def agent_hooks(
 class _Building:
     """Entries by event, in the order in which they count."""
 
-    def __init__(self, opening: Opening, *, trusted: bool) -> None:
+    def __init__(self, opening: Opening, *, trusted: bool, keeps_secrets: bool) -> None:
         self._opening = opening
+        self._keeps_secrets = keeps_secrets
         self._trusted = trusted
         self._by_event: dict[HookEvent, list[Entry]] = {}
         self._redacting: set[str] = set()
@@ -85,7 +89,7 @@ class _Building:
             self._add_builtin("turn_start", "add_date", ())
         if agent.add_prompt_files:
             self._add_builtin("turn_start", "add_prompt_files", agent.add_prompt_files)
-        if agent.redact_secrets is not False:
+        if self._keeps_secrets:
             self._redacting.update(REDACTING.values())
 
     def add_flag(self, event: HookEvent, command: str) -> None:
@@ -161,7 +165,7 @@ class _Building:
             case "builtin":
                 return self._builtin(event, hook)
             case "model":
-                raise hook.error("hooks of type model are not supported yet", "type")
+                return self._model(hook)
 
     def _builtin(self, event: HookEvent, hook: DeclaredHook) -> Hook:
         row = BUILTINS.get(hook.command)
@@ -178,12 +182,36 @@ class _Building:
         except ConfigError as exc:
             raise hook.error(str(exc), "args") from exc
 
+    def _model(self, hook: DeclaredHook) -> Hook:
+        try:
+            return model_hook(
+                self._opening.models[hook.model],
+                hook.prompt,
+                hook.schema,
+                redacting=self._keeps_secrets,
+            )
+        except ConfigError as exc:
+            raise hook.error(str(exc), "prompt") from exc
+
     def _command(self, hook: DeclaredHook, text: str) -> Hook:
         opening = self._opening
         own = {name: expand_literal(value, opening.env) for name, value in hook.env.items()}
         directory = opening.working_dir / Path(hook.working_dir).expanduser()
         command = Command(text, hook.args, directory, {**opening.environ, **own})
         return command_hook(command, opening.slots)
+
+
+def models_of(agent: declared.Agent) -> list[str]:
+    """The models that the agent's hooks ask."""
+    if agent.hooks is None:
+        return []
+    return [hook.model for hook in agent.hooks.every() if hook.type == "model"]
+
+
+def posts(agent: declared.Agent) -> bool:
+    """Whether a hook of the agent sends something to the web."""
+    hooks = agent.hooks.every() if agent.hooks is not None else ()
+    return any(hook.type == "builtin" and hook.command == "http_post" for hook in hooks)
 
 
 def _each(hooks: DeclaredHooks) -> Iterator[tuple[HookEvent, DeclaredHook, Matcher | None]]:

@@ -29,6 +29,9 @@ from docker_agent.runtime.strand import RunFailed, Strand
 LAST_WORDS = 1.0
 """Seconds that hooks get for the end of a run that was cancelled."""
 
+_BEFORE_A_CALL = ("turn_start", "before_llm_call")
+"""Events that belong to the model call that comes next."""
+
 TurnEnd = Literal[
     "normal",
     "continue",
@@ -67,7 +70,7 @@ def _told(strand: Strand, agent: Agent, event: HookEvent, more: dict[str, JSON])
         user=request.caller.partition("\n")[2],
         model=model_id(agent.model.card),
         safety_policy=strand.mode,
-        iteration=strand.iterations,
+        iteration=strand.iterations + (event in _BEFORE_A_CALL),
         last_user_message=_last_user_text(strand.messages),
         **more,
     )
