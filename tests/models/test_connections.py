@@ -42,6 +42,35 @@ async def test_a_chunked_answer_read_to_its_end_leaves_the_connection_usable() -
 
 
 @requirement("models:http:reuse")
+async def test_connections_of_a_burst_are_let_go_when_nobody_comes_after_it() -> None:
+    """DESIGN.md §5: a thousand streams must not leave a thousand sockets behind for good."""
+    burst = 20
+    gone: list[Line] = []
+    everybody, all_gone = anyio.Event(), anyio.Event()
+    asked = 0
+
+    async def talk(line: Line) -> None:
+        nonlocal asked
+        await line.request()
+        asked += 1
+        if asked == burst:
+            everybody.set()
+        await everybody.wait()
+        await line.send(answer())
+        await line.left()
+        gone.append(line)
+        if len(gone) == burst:
+            all_gone.set()
+
+    async with peer(talk) as server, open_http(kept_idle=0.2) as http:
+        async with anyio.create_task_group() as group:
+            for _ in range(burst):
+                group.start_soon(fetch, http, server.url)
+        with anyio.fail_after(30):
+            await all_gone.wait()
+
+
+@requirement("models:http:reuse")
 @pytest.mark.parametrize(
     "given",
     [

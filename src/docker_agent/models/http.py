@@ -90,13 +90,16 @@ class Http(Protocol):
 
 
 @asynccontextmanager
-async def open_http(*, idle_timeout: float = IDLE_TIMEOUT) -> AsyncGenerator[Http]:
+async def open_http(
+    *, idle_timeout: float = IDLE_TIMEOUT, kept_idle: float = KEPT_IDLE
+) -> AsyncGenerator[Http]:
     """A client with as many connections as there are requests; the environment's proxies count.
 
-    `idle_timeout` is seconds without a byte of an answer.
+    `idle_timeout` is seconds without a byte of an answer, `kept_idle` seconds an unused connection
+    waits for the next request.
     """
     async with AsyncExitStack() as stack:
-        client = HttpClient(stack, idle_timeout)
+        client = HttpClient(stack, idle_timeout, kept_idle)
         try:
             yield client
         finally:
@@ -141,9 +144,11 @@ class _Target:
 class HttpClient:
     """`Http` over connections of our own, and aiohttp where a proxy stands between."""
 
-    def __init__(self, stack: AsyncExitStack, idle_timeout: float) -> None:
+    def __init__(self, stack: AsyncExitStack, idle_timeout: float, kept_idle: float) -> None:
         self._stack = stack
         self._idle_timeout = idle_timeout
+        self._kept_idle = kept_idle
+        self._sweep: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._targets: dict[str, _Target] = {}
         self._hosts: dict[tuple[str, str], _Host] = {}
@@ -168,6 +173,8 @@ class HttpClient:
 
     def close(self) -> None:
         """Drop every connection."""
+        if self._sweep is not None:
+            self._sweep.cancel()
         for connection in list(self._open):
             connection.close()
 
@@ -202,7 +209,7 @@ class HttpClient:
 
     def reuse(self, host: _Host) -> Connection | None:
         """A connection that waits for a request; those that waited too long are dropped."""
-        oldest = self._loop.time() - KEPT_IDLE
+        oldest = self._loop.time() - self._kept_idle
         while host.idle:
             connection = host.idle.pop()
             if connection.is_open and connection.idle_since > oldest:
@@ -217,8 +224,21 @@ class HttpClient:
             return
         connection.rest()
         host.idle.append(connection)
-        if host.idle[0].idle_since < connection.idle_since - KEPT_IDLE:
-            host.idle.pop(0).close()
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._kept_idle, self._drop_unused)
+
+    def _drop_unused(self) -> None:
+        """Let go of what waited too long: after a burst nobody may come to use it."""
+        oldest = self._loop.time() - self._kept_idle
+        waiting = False
+        for host in self._hosts.values():
+            unused = [one for one in host.idle if one.idle_since <= oldest]
+            host.idle[:] = [one for one in host.idle if one.idle_since > oldest]
+            waiting = waiting or bool(host.idle)
+            for connection in unused:
+                connection.close()
+        later = self._loop.call_later(self._kept_idle, self._drop_unused) if waiting else None
+        self._sweep = later
 
     async def connect(self, host: _Host) -> Connection:
         """A new connection. Raises `HttpError`."""
