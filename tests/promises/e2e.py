@@ -49,6 +49,17 @@ E2E = [
         },
     ),
     *kept(
+        "clients.md §3.3",
+        {
+            "abuse:slow": (
+                "Thousands of idle connections and hundreds of slow senders hold nobody up and "
+                "are shown out."
+            ),
+            "abuse:sizes": "Large bodies and gzip bombs are 413 and cost no memory.",
+            "abuse:broken": "Requests that break off reach no model and leave nothing behind.",
+        },
+    ),
+    *kept(
         "parts.md §D",
         {
             "packaging:plugin": (
