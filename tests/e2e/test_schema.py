@@ -44,7 +44,7 @@ def test_the_fuzzer_finds_no_failure(
         env=clean_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=LIMIT,  # seconds
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:]

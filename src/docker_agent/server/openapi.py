@@ -32,9 +32,18 @@ _EVENT: Schema = {
     "description": "One event: a chunk, an error object (then nothing but the end), or [DONE]",
     "properties": {
         "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": REF.format(name="Chunk")},
+            "anyOf": [
+                {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {
+                        "anyOf": [
+                            {"$ref": REF.format(name=kind)} for kind in ("Chunk", "ErrorBody")
+                        ]
+                    },
+                },
+                {"const": "[DONE]"},
+            ]
         }
     },
     "required": ["data"],
