@@ -124,7 +124,6 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
     """DESIGN.md §8: the agent is served; the operator is told."""
     root = {
         "model": "ollama/x",
-        "code_mode_tools": True,
         "toolsets": [{"type": "lsp", "command": "x"}, {"type": "think"}],
     }
     file = {"runtime": {"sandbox": True}, "agents": {"root": root}}
@@ -132,8 +131,6 @@ async def test_a_wish_that_is_not_granted_is_one_warning(
         async with loaded(tmp_path, file) as team:
             assert [one.name for one in team.agents["root"].toolbox.toolsets] == ["think"]
     said = [record.getMessage() for record in caplog.records]
-    for key in ("code_mode_tools",):
-        assert f"agents.root.{key} is not supported yet and has no effect" in said
     wanted = "agents.root.toolsets[0]: 'lsp' is not supported yet; the agent runs without it"
     assert wanted in said
     assert sum("sandbox" in one for one in said) == 1

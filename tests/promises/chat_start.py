@@ -101,6 +101,7 @@ CHAT_START = [
             ),
             "chat:1:plugin": "The executable answers as a Docker CLI plugin.",
             "chat:1:models-gateway": "--models-gateway is honoured.",
+            "chat:1:code-mode": "--code-mode-tools puts every agent in code mode.",
             "chat:1:hook-flags": "The six --hook-* flags add hooks.",
             "chat:1:durations": "Durations are Go durations: 300ms, 1m30s, 2h.",
         },
@@ -119,7 +120,6 @@ CHAT_START = [
             "chat:1:slow-toolsets": (
                 "Slow toolsets start in the background; the socket answers at once."
             ),
-            "chat:1:code-mode": "--code-mode-tools is accepted.",
         },
     ),
 ]

@@ -114,4 +114,18 @@ KEEPING = [
             "library:hand": "An agent can be built by hand from ports, without a file.",
         },
     ),
+    *kept(
+        "runtime.md §15",
+        {
+            "code:script": (
+                "A script calls tools as functions, in parallel, and its result is told with what "
+                "it printed."
+            ),
+            "code:calls": "Each call of a script passes permissions, hooks and limits.",
+            "code:bounds": (
+                "A script has bounds on time, memory, calls and text, and no door but its tools."
+            ),
+            "code:direct": "Tools that are runs, todo lists and search stay tools.",
+        },
+    ),
 ]

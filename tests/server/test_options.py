@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,3 +102,34 @@ def test_a_model_may_say_why_it_calls(scripted: Scripted, serve: Serve, model: M
     assert "description" in tools["shell"]["parameters"]["properties"]
     assert "description" not in tools["list_todos"]["parameters"]["properties"]
     assert model.heard[1].messages[-1]["content"] == "hi"
+
+
+@requirement("chat:1:code-mode", "code:calls")
+@pytest.mark.parametrize("flag", [True, False])
+def test_an_agent_in_code_mode_runs_a_script(
+    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path, flag: bool
+) -> None:
+    """chat-server.md §1 and runtime.md §15, from outside: by flag or by file; rules count."""
+    (tmp_path / "a.txt").write_text("alpha")
+    keys = {} if flag else {"code_mode_tools": True}
+    root = {"model": model.name, "toolsets": [{"type": "filesystem"}, {"type": "todo"}], **keys}
+    file = agent_yaml(
+        scripted.url,
+        {"root": root},
+        top={"version": "12", "permissions": {"deny": ["write_file"]}},
+    )
+    flags = ("--code-mode-tools",) if flag else ()
+    server = serve(file, "--working-dir", str(tmp_path), *flags)
+    text = (
+        "const text = await read_file({path: 'a.txt'});"
+        "try { await write_file({path: 'b.txt', content: text}) }"
+        "catch (e) { return text + e.message }"
+    )
+    model.script(call("run_tools_with_javascript", {"script": text}), say("done"))
+    assert server.client().chat("go").content == "done"
+    offered = model.heard[0].tool_names
+    assert "run_tools_with_javascript" in offered and "list_todos" in offered
+    assert "read_file" not in offered
+    value = json.loads(model.heard[1].messages[-1]["content"])["value"]
+    assert value.startswith("alphaTool 'write_file' is denied")
+    assert not (tmp_path / "b.txt").exists()

@@ -21,6 +21,7 @@ class LoadFlags(msgspec.Struct, frozen=True):
     env_from_file: tuple[str, ...]
     models_gateway: str | None
     hooks: Mapping[HookEvent, tuple[str, ...]] = {}
+    code_mode: bool = False
 
 
 def loading_flags(command: Command) -> Command:

@@ -62,6 +62,7 @@ def opened(
         default_model=user.default_model,
         providers=user.providers,
         hooks=flags.hooks,
+        code_mode=flags.code_mode,
     )
     return Opened(source, overrides, secrets)
 

@@ -72,6 +72,7 @@ class Flags(msgspec.Struct, frozen=True):
     models_gateway: str | None
     fake: str | None
     record: str | None
+    code_mode_tools: bool = False
     hook_pre_tool_use: tuple[str, ...] = ()
     hook_post_tool_use: tuple[str, ...] = ()
     hook_session_start: tuple[str, ...] = ()
@@ -141,6 +142,7 @@ def _load_flags(flags: Flags) -> LoadFlags:
         env_from_file=flags.env_from_file,
         models_gateway=flags.models_gateway,
         hooks=_hooks(flags),
+        code_mode=flags.code_mode_tools,
     )
 
 

@@ -217,6 +217,11 @@ DEFAULT_LOOP = "uvloop"
     help="Let models answer from a recording, offline and without keys.",
 )
 @click.option(
+    "--code-mode-tools",
+    is_flag=True,
+    help="Every agent calls its tools from scripts: one tool in place of many.",
+)
+@click.option(
     "--record",
     type=click.Path(dir_okay=False),
     help="Write what models are asked and answer to a new recording, without keys.",

@@ -57,7 +57,10 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "lets the model say in a word why it calls `shell`, `script`, `filesystem` "
                 "and `fetch` tools; they never see it"
             ),
-            "code_mode_tools": "*later*",
+            "code_mode_tools": (
+                "puts one tool in place of many: the model writes scripts that call them, see "
+                "[Code mode](../how-to/let-a-model-write-scripts.md)"
+            ),
             "readonly": "keeps only tools that read",
             "safety": "tightens the safety mode for this agent",
             "redact_secrets": (

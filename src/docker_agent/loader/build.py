@@ -43,11 +43,13 @@ from docker_agent.models.port import Model
 from docker_agent.permissions import Rules, SafetyMode, strictest
 from docker_agent.registry.elsewhere import open_elsewhere
 from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Limits, Team
+from docker_agent.runtime.code_mode import CodeMode
 from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import Toolbox
 from docker_agent.tools import table as tools
 from docker_agent.tools.background import Background
 from docker_agent.tools.environment import scrubbed
+from docker_agent.tools.javascript import run_script
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.web import open_web
 
@@ -176,6 +178,7 @@ class _Builder:
             description=self._text(agent, "description"),
             instruction=instruction,
             toolbox=Toolbox(with_search([toolset for toolset in opened if toolset is not None])),
+            code_mode=self._code_mode(agent),
             models={
                 entry.model: await self._models.beside(entry.model, stack)
                 for entry in agent.toolsets
@@ -222,6 +225,10 @@ class _Builder:
             post=posting(await stack.enter_async_context(web)) if web else no_web,
         )
         return agent_hooks(agent, opening, self._overrides.hooks, trusted=self._tools.trusted)
+
+    def _code_mode(self, agent: declared.Agent) -> CodeMode | None:
+        wished = agent.code_mode_tools or self._overrides.code_mode
+        return CodeMode(run_script) if wished else None
 
     def _text(self, agent: declared.Agent, field: str) -> str:
         text = str(getattr(agent, field))

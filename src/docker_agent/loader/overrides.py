@@ -21,7 +21,8 @@ class Overrides(msgspec.Struct, frozen=True):
     `agent` is the one agent to expose, `safety` the server's mode, which the log at the start
     speaks of; `safety_explicit` says that the operator chose it. `replay`: models answer from a
     recording, so no key is needed. `gateway` is the models gateway, `default_model` the
-    `provider/model` that `auto` means first, `providers` the operator's own definitions.
+    `provider/model` that `auto` means first, `providers` the operator's own definitions. With
+    `code_mode` every agent calls its tools from scripts.
     """
 
     working_dir: Path
@@ -36,6 +37,7 @@ class Overrides(msgspec.Struct, frozen=True):
     gateway: Gateway | None = None
     default_model: str = ""
     providers: Mapping[str, Provider] = {}
+    code_mode: bool = False
 
     @property
     def keyless(self) -> bool:

@@ -43,6 +43,5 @@ def _refuse_guards(agent: Agent) -> None:
 def _wishes(agent: Agent) -> list[str]:
     wishes = {
         "skills": bool(agent.merged_skills.sources or agent.merged_skills.inline),
-        "code_mode_tools": agent.code_mode_tools,
     }
     return [key for key, wished in wishes.items() if wished]

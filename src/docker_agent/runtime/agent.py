@@ -12,6 +12,7 @@ from docker_agent.messages import Format
 from docker_agent.models.port import Model
 from docker_agent.permissions import NO_RULES, Rules, SafetyMode
 from docker_agent.runtime.answers import Caching
+from docker_agent.runtime.code_mode import CodeMode
 from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import NO_TOOLBOX, Toolbox
 
@@ -51,6 +52,7 @@ class Agent:
     description: str = ""
     instruction: str = ""
     toolbox: Toolbox = NO_TOOLBOX
+    code_mode: CodeMode | None = None
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     hooks: Hooks = NO_HOOKS
     limits: Limits = NO_LIMITS

@@ -57,7 +57,8 @@ async def run_batch(strand: Strand, tools: Gathered, calls: Sequence[ToolCall]) 
 
     async def run_one(index: int) -> None:
         async with limiter:
-            results[index], stop = await _answer(strand, tools, calls[index])
+            results[index], stop = await answer_call(strand, tools, calls[index])
+            stop = stop or strand.script_end
             if stop is not None:
                 stops.append(stop)
                 group.cancel_scope.cancel()
@@ -75,7 +76,9 @@ async def run_batch(strand: Strand, tools: Gathered, calls: Sequence[ToolCall]) 
     return in_order
 
 
-async def _answer(strand: Strand, tools: Gathered, call: ToolCall) -> tuple[ToolResult, str | None]:
+async def answer_call(
+    strand: Strand, tools: Gathered, call: ToolCall
+) -> tuple[ToolResult, str | None]:
     """The answer to one call, and why the run must stop, if a hook says so."""
     spec, owner = tools.list.by_name.get(call.name), tools.owner(call.name)
     if spec is None or owner is None:

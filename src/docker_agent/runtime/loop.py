@@ -22,7 +22,7 @@ from docker_agent.messages import (
 from docker_agent.permissions import strictest
 from docker_agent.runtime import limits, moments
 from docker_agent.runtime.agent import Team
-from docker_agent.runtime.calls import run_batch
+from docker_agent.runtime.calls import answer_call, run_batch
 from docker_agent.runtime.delegation import PROCEED, Delegation
 from docker_agent.runtime.request import Outcome, RunRequest
 from docker_agent.runtime.shaped import settle_shape
@@ -203,6 +203,8 @@ async def _gather(strand: Strand, delegation: Delegation | None) -> Gathered:
     if strand.ledger.request.tools_off:
         return NOTHING
     tools = await strand.agent.toolbox.gather(strand.around(), delegation)
+    if strand.agent.code_mode is not None:
+        tools = strand.agent.code_mode.fold(strand, tools, answer_call)
     client_tools = strand.ledger.request.client_tools
     return tools.beside(client_tools) if client_tools and strand.is_entry else tools
 

@@ -88,6 +88,7 @@ class Strand:
     iterations: int = 0
     next_agent: str | None = None
     next_model: str | None = None
+    script_end: str | None = None
     summary: Summary | None = None
     fill: Fill = field(default_factory=Fill)
     parent_session: str = ""

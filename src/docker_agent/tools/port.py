@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -100,6 +100,43 @@ class CallContext(msgspec.Struct, frozen=True):
     remaining: Callable[[], float]
     spawn: Spawn
     results: str = ""
+
+
+class Called(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One call of a script: its result as text, or what went wrong with it."""
+
+    name: str
+    arguments: Mapping[str, JSON]
+    result: str | None = None
+    error: str | None = None
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """What a script came to: `value` is what it returned, or when it `failed` the error; what it
+    printed; what it called."""
+
+    value: str
+    failed: bool
+    stdout: str
+    stderr: str
+    calls: tuple[Called, ...]
+
+
+CallFunction = Callable[[str, dict[str, JSON]], Awaitable[Called]]
+"""Answers one call of a script by name and arguments; raises nothing but cancellation."""
+
+
+class RunScript(Protocol):
+    """An engine for scripts that models write."""
+
+    async def __call__(
+        self, script: str, functions: Sequence[str], call: CallFunction, *, seconds: float
+    ) -> Ran:
+        """Run a script whose `functions` are answered by `call`, for at most so many seconds.
+
+        Raises `ToolError` when it takes too long.
+        """
+        ...
 
 
 class Toolset(Protocol):
