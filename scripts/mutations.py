@@ -21,6 +21,10 @@ REPLIES = "tests/server/test_replies.py"
 REQUESTS = "tests/server/test_requests.py"
 TOOLS = "tests/server/test_tools.py"
 PORTS = "tests/test_ports.py"
+MCP_STDIO = "tests/tools/mcp/test_stdio.py"
+MCP_HTTP = "tests/tools/mcp/test_http.py"
+MCP_OAUTH = "tests/tools/mcp/test_oauth.py"
+MCP_DOCKER = "tests/tools/mcp/test_docker.py"
 
 MUTATIONS = [
     # the road of a token
@@ -230,5 +234,103 @@ MUTATIONS = [
         "        if self._retiring and not self._leases:",
         "        if self._retiring:",
         PORTS,
+    ),
+    # MCP servers
+    Mutation(
+        "tools/mcp/stdio.py",
+        "                if message := _message(line):",
+        "                if message := SessionMessage(mcp_types.jsonrpc_message_adapter.validate_json(line)):",
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/mcp/stdio.py",
+        "            await self._signal(signal.SIGKILL)",
+        "            pass",
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/mcp/stdio.py",
+        "                    if lines.overlong:",
+        "                    if False:",
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/mcp/session.py",
+        '        return types.ElicitResult(action="decline")'.replace("        ", "    "),
+        '    return types.ElicitResult(action="cancel")',
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/mcp/session.py",
+        "            cursor = page.next_cursor",
+        "            cursor = None",
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/mcp/toolset.py",
+        "                self.life.renew(session)",
+        "                pass",
+        MCP_HTTP,
+    ),
+    Mutation("tools/mcp/content.py", "if value is not None}", "if True}", MCP_STDIO),
+    Mutation(
+        "tools/mcp/http.py",
+        "        public = [address for address in found if self._allowed(address)]",
+        "        public = list(found)",
+        MCP_HTTP,
+    ),
+    Mutation(
+        "tools/mcp/http.py",
+        "            if taken > MAX_MESSAGE:",
+        "            if False:",
+        MCP_HTTP,
+    ),
+    Mutation(
+        "tools/mcp/passed.py",
+        "        key = who.caller, who.conversation_id, tuple(sorted(given.items()))",
+        '        key = "", None, tuple(sorted(given.items()))',
+        MCP_HTTP,
+    ),
+    Mutation(
+        "tools/mcp/open.py",
+        "    if not opening.trusted:\n        return _failing(UNTRUSTED)",
+        "    if False:\n        return _failing(UNTRUSTED)",
+        MCP_DOCKER,
+    ),
+    Mutation(
+        "tools/mcp/gateway.py",
+        "                path.touch(mode=0o600)",
+        "                path.touch()",
+        MCP_DOCKER,
+    ),
+    Mutation(
+        "tools/mcp/oauth.py",
+        "                if self._access_token() == used:",
+        "                if True:",
+        MCP_OAUTH,
+    ),
+    Mutation(
+        "tools/mcp/oauth.py",
+        "            self.context.token_expiry_time = grant.expires - EXPIRY_MARGIN",
+        "            pass",
+        MCP_OAUTH,
+    ),
+    Mutation(
+        "tools/life.py",
+        '        if self.policy.restart == "never":',
+        "        if False:",
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/life.py",
+        "        if 0 <= policy.max_restarts < restarts:",
+        "        if False:",
+        MCP_STDIO,
+    ),
+    Mutation(
+        "tools/life.py",
+        "        if failures < QUICK_STARTS and not exc.slow:",
+        "        if False:",
+        MCP_STDIO,
     ),
 ]

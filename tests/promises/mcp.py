@@ -85,6 +85,7 @@ MCP = [
         "DESIGN.md §4",
         {
             "mcp:start:background": "A run waits for a starting server, then goes on without.",
+            "mcp:serve:reload": "A reload starts new servers and ends the old ones.",
             "mcp:serve:without": "What a run goes on without is in the log and in /ready.",
         },
     ),
@@ -157,6 +158,7 @@ MCP = [
             "mcp:remote:guard": (
                 "Addresses that are not public are refused by every spelling, name and DNS answer."
             ),
+            "mcp:remote:secret": "What is secret in an address is told to nobody.",
             "mcp:remote:redirect": "A redirect to another place is not followed.",
             "mcp:remote:bounds": "Endless and packed answers are refused.",
         },

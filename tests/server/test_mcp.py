@@ -175,6 +175,23 @@ def test_the_mode_refuses_what_says_nothing_of_itself_and_the_log_lists_it(
     until(lambda: "refuses: p_slow" in server.log)
 
 
+@requirement("mcp:serve:reload")
+def test_a_reload_starts_new_servers_and_ends_the_old_ones(
+    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    """DESIGN.md §4: a team's servers live and end with their generation."""
+    starts, pids = tmp_path / "starts", tmp_path / "pids"
+    server = serve(with_servers(scripted, model, plain(starts=str(starts), child=str(pids))))
+    until(lambda: ready(server)[0] == 200)
+    old = [int(pid) for pid in pids.read_text().split()]
+    server.signal(signal.SIGHUP)
+    until(lambda: starts.read_text().count("started") == 2)
+    until(lambda: not any(map(alive, old)))
+    model.script(call("echo", {"text": "new"}), say("done"))
+    assert server.client().chat("go").content == "done"
+    assert results(model) == ['{"text": "new"}']
+
+
 @requirement("mcp:serve:users")
 def test_two_users_share_the_server_and_not_their_calls(
     scripted: Scripted, serve: Serve, model: Model, tmp_path: Path

@@ -13,7 +13,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "models": "models by a name of yours",
             "providers": "servers by a name of yours, see [Providers](providers.md)",
             "toolsets": "shared toolsets, for an agent's `use_toolsets`",
-            "mcps": "shared MCP servers (*later*)",
+            "mcps": "shared MCP servers, for a toolset's `ref`",
             "rag": "shared document stores (*later*)",
             "commands": "shared named prompts, for an agent's `use_commands`",
             "skills": "shared skills, for an agent's `use_skills` (*later*)",

@@ -92,6 +92,15 @@ def furnished(server: MCPServer) -> MCPServer:
         return msgspec.json.encode(dict(ctx.headers or {})).decode()
 
     @server.tool(structured_output=False)
+    def ask(ctx: Context) -> Any:  # noqa: ANN401 - a result of the protocol
+        """Asks the user, as the new protocol does."""
+        if ctx.input_responses:
+            return ctx.input_responses["one"].model_dump_json()
+        schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+        form = types.ElicitRequestFormParams(message="Which one?", requested_schema=schema)
+        return types.InputRequiredResult(input_requests={"one": types.ElicitRequest(params=form)})
+
+    @server.tool(structured_output=False)
     def nothing() -> None:
         """Says nothing."""
 

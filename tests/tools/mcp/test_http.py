@@ -145,6 +145,19 @@ async def test_a_server_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
             await toolset.tools(around())
 
 
+@requirement("mcp:remote:secret")
+async def test_what_is_secret_in_an_address_is_told_to_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Addresses hold keys: in their path, in their query, before an @."""
+    url = "http://me:s3cret1@127.0.0.1:9/s3cret2/mcp?key=s3cret3"
+    async with opened(tmp_path, **remote(url)) as toolset:
+        assert toolset.name == "127.0.0.1:9"
+        with pytest.raises(ToolError) as failed:
+            await toolset.tools(around())
+        assert "s3cret" not in f"{failed.value} {toolset.status.reason} {caplog.text}"
+
+
 @requirement("mcp:remote:status")
 @pytest.mark.parametrize("status", [401, 403, 500])
 async def test_what_a_server_refuses_is_told(tmp_path: Path, status: int) -> None:
@@ -239,7 +252,7 @@ async def test_answers_are_bounded_and_not_unpacked(tmp_path: Path) -> None:
         async with site({"/mcp": answer}) as server:
             keys = remote(f"{server.url}/mcp", transport_type="streamable")
             async with opened(tmp_path, **keys) as toolset:
-                with pytest.raises(ToolError):
+                with pytest.raises(ToolError, match="connection failed"):
                     await toolset.tools(around())
                 assert toolset.status.state == "failed"
 

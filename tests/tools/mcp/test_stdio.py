@@ -182,6 +182,13 @@ async def test_what_a_server_asks_back_is_answered_at_once(tmp_path: Path) -> No
         assert root["uri"] == tmp_path.as_uri()
 
 
+@requirement("mcp:elicitation")
+async def test_a_question_of_the_new_protocol_is_declined_too(tmp_path: Path) -> None:
+    """§10.7: there it is a result that asks for input, and the call made once more."""
+    async with opened(tmp_path, **SDK_SERVER) as toolset:
+        assert (await value(toolset, "ask"))["action"] == "decline"
+
+
 @requirement("mcp:environment")
 async def test_a_server_sees_no_secrets_and_the_files_own_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -122,12 +122,23 @@ def label_of(name: str, wanted: McpOptions) -> str:
     if wanted.ref:
         return wanted.ref.removeprefix("docker:")
     if wanted.remote is not None:
-        return wanted.remote.url.partition("?")[0].rpartition("@")[2].removeprefix("https://")
+        return _place(wanted.remote.url)
     command = Path(wanted.command).name
     if command not in _RUNNERS:
         return command
     plain = [each for each in wanted.args if each and not each.startswith("-")]
     return f"{command} {plain[0]}" if plain else command
+
+
+def _place(url: str) -> str:
+    """Where an address leads, without what may be secret in it: its path too."""
+    if url.startswith(UNIX):
+        return Path(url).name
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "remote"
+    except ValueError:
+        return "remote"
 
 
 def transport_kind(remote: Remote) -> TransportKind:
