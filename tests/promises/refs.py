@@ -107,6 +107,8 @@ REFS = [
     *kept(
         "chat-server.md §6",
         {
+            "refs:6:words": "A text from elsewhere shows a model settings, never secrets.",
+            "refs:6:keys": "A file from elsewhere sends no provider's key to somebody else.",
             "refs:6:restricted": "Files from elsewhere run in `restricted` mode by default.",
         },
     ),

@@ -60,7 +60,8 @@ class Chain:
     """Asks `sources` in order; a value that is set but empty ends the search too.
 
     A value that begins with `op://` is a reference to a password manager, and is what `op read`
-    says. Values of `literal` sources, which come first, are taken as they are.
+    says. Values of `literal` sources, which come first, are taken as they are. `settings` are
+    those of all sources that hold more than secrets.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class Chain:
         *,
         literal: Sequence[Secrets] = (),
         references: OnePassword | None = None,
+        settings: Sequence[Secrets] = (),
     ) -> None:
+        self.settings = tuple(settings)
         self._literal = tuple(literal)
         self._sources = tuple(sources)
         self._references = references or OnePassword({})
@@ -89,6 +92,11 @@ class Chain:
 
 
 _REFERENCE = "op://"
+
+
+def settings_of(secrets: Secrets) -> Secrets:
+    """As much of `secrets` as comes from places that hold more than secrets."""
+    return Chain(secrets.settings) if isinstance(secrets, Chain) else secrets
 
 
 def standard_chain(
@@ -118,10 +126,12 @@ def standard_chain(
         PasswordStore.found(environ),
         Keychain.found(environ),
     ]
+    literal = [Values(values) for values in flagged]
     return Chain(
         [source for source in sources if source is not None],
-        literal=[Values(values) for values in flagged],
+        literal=literal,
         references=OnePassword(environ),
+        settings=[*literal, Values(environ)],
     )
 
 

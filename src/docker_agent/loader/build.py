@@ -36,6 +36,7 @@ from docker_agent.loader.preflight import Missing, refuse_missing
 from docker_agent.loader.reading import Seen, read_source
 from docker_agent.loader.refusals import tell_refusals
 from docker_agent.loader.source import Source
+from docker_agent.loader.trust import Told, Words, refuse_leaks
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.messages import JSON, Format
 from docker_agent.models.http import Http
@@ -124,7 +125,11 @@ class _Builder:
         self._secrets = secrets
         self._models = Models(self._file, overrides, secrets, http)
         self._trusted = source.local or overrides.safety_explicit
-        self._tools = tools_opening(file, source, overrides, secrets)
+        told = secrets if self._trusted else Told(secrets, source.name)
+        self._tools = tools_opening(file, source, overrides, told)
+        self._words = (
+            secrets if self._trusted else Words(secrets, self._tools.withheld, source.name)
+        )
         self._hook_opening = hooks.Opening(
             overrides.working_dir,
             scrubbed(os.environ, self._tools.withheld),
@@ -139,6 +144,8 @@ class _Builder:
         else that must hold before anything is opened."""
         file = self._file
         refuse_unbuilt(file)
+        if not self._trusted:
+            refuse_leaks(file, self._secrets)
         return self._models.check()
 
     async def agents(self, stack: AsyncExitStack, rules: Rules | None) -> list[Agent]:
@@ -234,7 +241,7 @@ class _Builder:
         text = str(getattr(agent, field))
         if warning := needless_template_warning(text):
             log.warning("agents.%s.%s: %s", agent.name, field, warning)
-        return expand_template(text, self._secrets.get)
+        return expand_template(text, self._words.get)
 
     async def _compaction(
         self, agent: declared.Agent, own: Model, stack: AsyncExitStack
@@ -261,7 +268,7 @@ class _Builder:
         toolset = await stack.enter_async_context(
             tools.TOOLSETS[entry.type](entry.options, opening)
         )
-        instruction = expand_template(entry.instruction, self._secrets.get)
+        instruction = expand_template(entry.instruction, self._words.get)
         return as_wished(toolset, entry, agent, instruction or None)
 
 
