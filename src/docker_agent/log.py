@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
@@ -27,10 +27,12 @@ def configure(
     file: Path | None,
     form: LogFormat | None = None,
     level: int = logging.INFO,
+    clean: Callable[[str], str] = str,
 ) -> None:
     """Send our log to `file`, else to stderr: what is of `level` or worse, with `debug` everything.
 
-    With a `form` there is a line for each request, and what libraries warn of has that form too.
+    `clean` takes secrets out of a line before it is written. With a `form` there is a line for each
+    request, and what libraries warn of has that form too.
     Raises `ConfigError` when the file cannot be opened.
     """
     try:
@@ -47,6 +49,7 @@ def configure(
         handler.setFormatter(TextLines())
     else:
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(_Cleaned(handler.formatter, clean))
     if form is not None:
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         logging.captureWarnings(True)
@@ -64,6 +67,18 @@ def configure(
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG if debug else least)
         logger.propagate = False
+
+
+class _Cleaned(logging.Formatter):
+    """The lines of another formatter, cleaned."""
+
+    def __init__(self, lines: logging.Formatter | None, clean: Callable[[str], str]) -> None:
+        super().__init__()
+        self._lines = lines or logging.Formatter()
+        self._clean = clean
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._clean(self._lines.format(record))
 
 
 def fields_of(record: logging.LogRecord) -> Mapping[str, object]:

@@ -140,7 +140,8 @@ class ToolSpec(msgspec.Struct, frozen=True):
     hints; `harmless` marks tools that touch nothing outside the conversation (think, todo,
     transfer_task) and run in every mode but strict. `meaning`, when there is one, knows better than
     the hints what a call with these arguments would do. `keeps_time` says that the tool ends its
-    own calls in time.
+    own calls in time. `tidy` writes arguments as the tool reads them (an alias under its own name),
+    before rules and hooks look at them.
     """
 
     name: str
@@ -156,6 +157,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
     takes_description: bool = False
     meaning: Callable[[Mapping[str, JSON]], Meaning] | None = None
     keeps_time: bool = False
+    tidy: Callable[[Mapping[str, JSON]], Mapping[str, JSON]] | None = None
 
 
 class ToolList:

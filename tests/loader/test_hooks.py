@@ -152,3 +152,22 @@ def test_an_input_leaves_out_what_is_empty() -> None:
         "cwd": "/",
         "request_id": "r",
     }
+
+
+@requirement("chat:6:opened")
+async def test_the_log_names_what_a_file_opens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """chat-server.md §6: allow rules, and directories beside the working one."""
+    outside = tmp_path / "outside"
+    (tmp_path / "work" / "inside").mkdir(parents=True)
+    outside.mkdir()
+    lists = [["inside"], [str(outside), "inside"]]
+    toolsets = [{"type": "filesystem", "allow_list": paths} for paths in lists]
+    content = {**file(toolsets=toolsets), "permissions": {"allow": ["shell:cmd=make*", "fetch"]}}
+    with caplog.at_level(logging.WARNING, "docker_agent"):
+        async with loaded(tmp_path, content, working_dir=tmp_path / "work"):
+            pass
+    said = [record.getMessage() for record in caplog.records]
+    assert "allow rules let these calls through in every mode: shell:cmd=make*, fetch" in said
+    assert [line for line in said if "opens" in line] == [f"filesystem: allow_list opens {outside}"]

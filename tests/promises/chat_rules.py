@@ -20,6 +20,7 @@ CHAT_RULES = [
                 "deny rules always count, an ask rule is a refusal, an allow rule lets a call "
                 "through in every mode."
             ),
+            "chat:6:opened": "The start log names what allow rules and allow lists open.",
             "chat:6:hooks": "pre_tool_use hooks always count.",
             "chat:6:confined": "filesystem without allow_list stays in the working directory.",
         },
@@ -31,13 +32,6 @@ CHAT_RULES = [
             "chat:6:remote": (
                 "allow rules and allow lists of files from elsewhere count only with --safety."
             ),
-        },
-    ),
-    *planned(
-        SAFETY,
-        "tools",
-        {
-            "chat:6:opened": "The start log names what allow rules and allow lists open.",
         },
     ),
     *kept(

@@ -99,6 +99,7 @@ HOOKS = [
                 "redact_secrets takes secrets out of arguments, results, shown output and messages "
                 "to models; it is on unless the file says false."
             ),
+            "secrets:log": "Secrets of known shapes are taken out of every line of the log.",
             "secrets:stream": "A secret that comes in pieces is not shown in pieces.",
         },
     ),

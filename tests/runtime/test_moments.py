@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 
@@ -27,12 +28,14 @@ from docker_agent.runtime import moments
 from docker_agent.runtime.loop import run
 from docker_agent.runtime.request import RunRequest
 from docker_agent.runtime.strand import Ledger, Strand
-from docker_agent.tools.port import CallContext, Draft
+from docker_agent.runtime.summaries import Compaction
+from docker_agent.tools.port import Around, CallContext, Draft
 from tests.requirements import requirement
 from tests.runtime.players import (
     PATIENCE,
     Actor,
     Listener,
+    Tools,
     Waiting,
     agent,
     asking,
@@ -402,3 +405,54 @@ async def test_what_a_hook_spends_counts() -> None:
     ears = Ears(turn_start=Verdict(usage=reply.usage))
     outcome = await go(team(agent("root", Actor(reply), hooks=ears.hooks)))
     assert outcome.usage == reply.usage + reply.usage
+
+
+@requirement("hooks:order")
+async def test_rules_and_hooks_see_arguments_as_the_tool_reads_them() -> None:
+    """runtime.md §5.4, R: an alias hides nothing from a guard."""
+    ears = Ears("pre_tool_use")
+    ran: list[dict[str, JSON]] = []
+
+    class Aliased(Tools):
+        """A tool whose `cmd` may be called `command`."""
+
+        async def tools(self, around: Around) -> ToolList:
+            def tidy(arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
+                return {"cmd": arguments.get("command", arguments.get("cmd"))}
+
+            return ToolList([ToolSpec("t", "", {}, tidy=tidy)])
+
+    async def tool(arguments: dict[str, JSON], context: CallContext) -> str:
+        ran.append(arguments)
+        return "ran"
+
+    model = Actor((call("t", command="ls"), call("t", "c2", command="rm")), "done")
+    of = team(
+        agent("root", model, Aliased({"t": tool}), hooks=ears.hooks), rules=rules(deny="t:cmd=rm")
+    )
+    await go(of)
+    assert [one.tool_input for one in ears.told] == [{"cmd": "ls"}]
+    assert ran == [{"cmd": "ls"}]
+
+
+@requirement("hooks:compaction")
+async def test_a_compaction_asks_the_hooks() -> None:
+    """runtime.md §7.2: no model writes what a hook forbids or writes itself."""
+    long = tuple(
+        message
+        for number in range(8)
+        for message in (UserMessage(f"{number} {'x' * 3500}"), AssistantMessage("a"))
+    )
+    for ears, wrote, shown in (
+        (Ears("after_compaction", before_compaction=Verdict(block="no")), 0, ""),
+        (Ears("after_compaction", before_compaction=Verdict(summary="by hand")), 0, "by hand"),
+        (Ears("after_compaction", pre_compact=Verdict("keep names")), 1, "by model"),
+    ):
+        writer, model = Actor("by model"), Actor("done")
+        root = agent("root", model, hooks=ears.hooks)
+        small = dataclasses.replace(root, compaction=Compaction(writer, 4000, 0.9))
+        await go(team(small), new=(*long, UserMessage("and now?")))
+        assert len(writer.asked) == wrote
+        assert not wrote or SystemMessage("keep names") in writer.asked[0].messages
+        assert [one.summary for one in ears.of("after_compaction")] == ([shown] if shown else [])
+        assert (f"Session Summary: {shown}" in repr(model.asked[0].messages)) == bool(shown)

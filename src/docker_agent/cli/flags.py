@@ -13,6 +13,7 @@ import msgspec
 from docker_agent import log
 from docker_agent.config.durations import parse_duration
 from docker_agent.env.directories import Directories
+from docker_agent.env.secret_text import redact
 from docker_agent.errors import ConfigError
 from docker_agent.log import LogFormat
 
@@ -52,7 +53,7 @@ class Globals(msgspec.Struct):
 def configure_log(options: Globals) -> None:
     """Start the log as the global flags say. Raises `ConfigError`."""
     file = Path(options.log_file) if options.log_file else None
-    log.configure(debug=options.debug, file=file, form=options.log_format)
+    log.configure(debug=options.debug, file=file, form=options.log_format, clean=redact)
 
 
 _GLOBAL_FLAGS = (

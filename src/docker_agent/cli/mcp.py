@@ -14,6 +14,7 @@ import msgspec
 
 from docker_agent import log
 from docker_agent.cli.flags import Globals, global_flags
+from docker_agent.env.secret_text import redact
 from docker_agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def login(
     the data of docker-agent, where `serve chat` finds and renews them.
     """
     options = context.ensure_object(Globals)
-    log.configure(debug=options.debug, file=Path(options.log_file) if options.log_file else None)
+    log.configure(
+        debug=options.debug, file=Path(options.log_file) if options.log_file else None, clean=redact
+    )
     secrets = _secrets(options, env_from_file)
     found = _chosen(agent_file, server, secrets)
     # Imported here: it speaks MCP, and that takes a second to import.

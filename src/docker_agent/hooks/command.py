@@ -27,7 +27,7 @@ MAX_OUTPUT = 4 * 1024 * 1024
 MAX_ERRORS = 64 * 1024
 """Bytes of stderr that are kept; the rest is read and dropped."""
 
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 0.25
 """Between SIGTERM and SIGKILL."""
 
 LINGER_SECONDS = 0.5

@@ -19,6 +19,9 @@ async def tell_refusals(
 ) -> None:
     """Name the mode of each agent, and the tools that it will refuse; where toolsets are starting
     yet, once more when they have."""
+    if rules.allow:
+        opened = ", ".join(rule.pattern for rule in rules.allow)
+        log.warning("allow rules let these calls through in every mode: %s", opened)
     for agent in agents:
         await _tell(agent, rules, mode)
         if any(toolset.status.state == "starting" for toolset in agent.toolbox.toolsets):

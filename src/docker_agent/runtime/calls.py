@@ -86,6 +86,8 @@ async def answer_call(
         return ToolResult(not_available(call.name), is_error=True), None
     reader = reader_in(tools)
     written, problem = parse_arguments(call.arguments)
+    if spec.tidy is not None and written is not None:
+        written = dict(spec.tidy(written))
     decision, arguments = await approve(strand, spec, call, written)
     if not decision.allowed:
         refusal = ToolResult(decision.text, is_error=True)

@@ -26,8 +26,8 @@ from docker_agent.models.port import ModelCard, Reply
 from docker_agent.runtime.agent import Agent
 from docker_agent.runtime.strand import RunFailed, Strand
 
-LAST_WORDS = 1.0
-"""Seconds that hooks get for the end of a run that was cancelled."""
+LAST_WORDS = 0.5
+"""Seconds that the hooks of one event get at the end of a run that was cancelled."""
 
 _BEFORE_A_CALL = ("turn_start", "before_llm_call")
 """Events that belong to the model call that comes next."""
@@ -287,12 +287,11 @@ async def after_compaction(strand: Strand, source: str, summary: str) -> None:
 async def end(strand: Strand, reason: Literal["stream_ended", "error", "canceled"]) -> None:
     """The strand is over: `session_end` of every agent that began in it."""
     team = strand.ledger.team.agents
-    for name in strand.session_contexts:
-        agent = team[name]
-        if not agent.hooks.has("session_end"):
-            continue
-        if reason == "canceled":
-            with anyio.move_on_after(LAST_WORDS, shield=True):
-                await fire(strand, "session_end", agent, reason=reason)
-        else:
+    begun = [agent for agent in map(team.get, strand.session_contexts) if agent is not None]
+    told = [agent for agent in begun if agent.hooks.has("session_end")]
+    if not told:
+        return
+    canceled = reason == "canceled"
+    with anyio.move_on_after(LAST_WORDS if canceled else None, shield=canceled):
+        for agent in told:
             await fire(strand, "session_end", agent, reason=reason)

@@ -81,6 +81,7 @@ class Shell:
             takes_description=True,
             meaning=self.meaning,
             keeps_time=True,
+            tidy=_tidy,
         )
         told = _INSTRUCTIONS.format(shell=self._shell, seconds=DEFAULT_SECONDS)
         self._tools = ToolList([spec], instructions=told)
@@ -122,8 +123,7 @@ class Shell:
         return ToolResult(_told(finished, seconds), is_error=finished.failed)
 
     def _read(self, arguments: Mapping[str, JSON]) -> ShellCall:
-        if arguments.get("cmd") is None and arguments.get("command") is not None:
-            arguments = {**arguments, "cmd": arguments["command"]}
+        arguments = _tidy(arguments)
         if not str(arguments.get("cmd") or "").strip():
             raise ToolError(
                 'argument `cmd` is missing; expected JSON: {"cmd": "ls -la", "cwd": ".", '
@@ -133,6 +133,14 @@ class Shell:
 
     def _directory(self, cwd: str) -> Path:
         return Path(normpath(self._working_dir / expanduser(cwd)))  # noqa: PTH111 - as above
+
+
+def _tidy(arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The command under the one name that rules and hooks look for; `cmd` wins over its alias."""
+    if arguments.get("command") is None:
+        return arguments
+    rest = {key: value for key, value in arguments.items() if key != "command"}
+    return rest if rest.get("cmd") is not None else {**rest, "cmd": arguments["command"]}
 
 
 def _shows_processes(directory: Path, command: str) -> bool:

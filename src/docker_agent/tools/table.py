@@ -54,9 +54,12 @@ async def open_filesystem(options: Raw, opening: Opening) -> AsyncGenerator[Tool
     wanted = convert(options, FilesystemOptions)
     if not opening.trusted:
         wanted = msgspec.structs.replace(wanted, allow_list=())
-    yield Filesystem(
+    toolset = Filesystem(
         wanted, opening.working_dir, lambda text: expand_shell(text, opening.secrets.get)
     )
+    if toolset.opened:
+        log.warning("filesystem: allow_list opens %s", ", ".join(toolset.opened))
+    yield toolset
 
 
 @asynccontextmanager

@@ -68,6 +68,12 @@ class Boundary:
         self._results = ""
         self._reads_results = False
 
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """The allowed trees that are more than the working directory."""
+        home = str(self.working_dir)
+        return tuple(tree for tree in self.allowed if not _inside(tree, home))
+
     def within(self, results: str, *, reads: bool) -> Boundary:
         """The same for one call, whose conversation has large results in the folder `results`: they
         may be read, if the call only `reads`. Folders beside it are closed whatever is allowed."""

@@ -171,6 +171,11 @@ class Filesystem:
         )
 
     @property
+    def opened(self) -> tuple[str, ...]:
+        """The directories it may reach that do not lie in the working directory."""
+        return self._disk.boundary.opened
+
+    @property
     def status(self) -> Status:
         return READY
 
