@@ -31,6 +31,7 @@ from tests.promises.runs import RUNS
 from tests.promises.runtime import RUNTIME
 from tests.promises.seed import SEED
 from tests.promises.server import SERVER
+from tests.promises.skills import SKILLS
 from tests.promises.tools import TOOLS
 
 PROMISES: tuple[Promise, ...] = (
@@ -43,6 +44,7 @@ PROMISES: tuple[Promise, ...] = (
     *FILE_KEYS,
     *FILE_ERRORS,
     *FORMS,
+    *SKILLS,
     *RUNTIME,
     *RUNS,
     *LOADING,

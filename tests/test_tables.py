@@ -35,6 +35,7 @@ MADE_OF_OTHERS = {
     "tools/deferred.py",
     "tools/rewritten.py",
     "tools/select.py",
+    "tools/skills/toolset.py",
 }
 """Models and toolsets that wrap others; the loader makes them."""
 

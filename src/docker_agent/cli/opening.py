@@ -58,6 +58,7 @@ def opened(
         safety_explicit=flags.safety is not None,
         withheld=withheld,
         replay=replay,
+        at_home=at_home,
         gateway=_gateway(flags, user, secrets, directories),
         default_model=user.default_model,
         providers=user.providers,

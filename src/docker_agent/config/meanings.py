@@ -16,7 +16,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "mcps": "shared MCP servers, for a toolset's `ref`",
             "rag": "shared document stores (*later*)",
             "commands": "shared named prompts, for an agent's `use_commands`",
-            "skills": "shared skills, for an agent's `use_skills` (*later*)",
+            "skills": "shared skills, for an agent's `use_skills`",
             "permissions": (
                 "`allow`, `ask` and `deny` rules for tool calls, see "
                 "[Safety](../explanation/safety.md)"
@@ -84,8 +84,9 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             ),
             "commands": "named prompts, for interactive clients",
             "use_commands": "names of shared commands",
-            "skills": "*later*",
-            "use_skills": "*later*",
+            "skills": "instructions it reads when it needs them, see "
+            "[Skills](../how-to/give-an-agent-skills.md)",
+            "use_skills": "names of shared skills",
             "structured_output": (
                 "the JSON Schema its answers follow: `name`, `schema`, `description`, `strict`"
             ),

@@ -15,6 +15,7 @@ import msgspec
 
 from docker_agent.config import agent_file as declared
 from docker_agent.config.expand import expand_template, needless_template_warning
+from docker_agent.config.toolset import Toolset as Entry
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.hooks import table as hooks
@@ -35,6 +36,7 @@ from docker_agent.loader.pieces import team_rules, tools_opening
 from docker_agent.loader.preflight import Missing, refuse_missing
 from docker_agent.loader.reading import Seen, read_source
 from docker_agent.loader.refusals import tell_refusals
+from docker_agent.loader.skills import SkillOpening
 from docker_agent.loader.source import Source
 from docker_agent.loader.trust import Told, Words, refuse_leaks
 from docker_agent.loader.unbuilt import refuse_unbuilt
@@ -43,7 +45,7 @@ from docker_agent.models.http import Http
 from docker_agent.models.port import Model
 from docker_agent.permissions import Rules, SafetyMode, strictest
 from docker_agent.registry.elsewhere import open_elsewhere
-from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Limits, Team
+from docker_agent.runtime.agent import DEFAULT_REPEATS, Agent, Fork, Limits, Team
 from docker_agent.runtime.code_mode import CodeMode
 from docker_agent.runtime.summaries import Compaction
 from docker_agent.runtime.toolbox import Toolbox
@@ -52,6 +54,7 @@ from docker_agent.tools.background import Background
 from docker_agent.tools.environment import scrubbed
 from docker_agent.tools.javascript import run_script
 from docker_agent.tools.port import Toolset
+from docker_agent.tools.skills.toolset import Skills
 from docker_agent.tools.web import open_web
 
 log = logging.getLogger(__name__)
@@ -177,6 +180,8 @@ class _Builder:
         self, agent: declared.Agent, rules: Rules | None, stack: AsyncExitStack
     ) -> Agent:
         opened = [await self._toolset(agent, index, stack) for index in range(len(agent.toolsets))]
+        toolsets = [toolset for toolset in opened if toolset is not None]
+        toolsets, forks = await self._skills(agent, toolsets, rules, stack)
         model = await self._models.of_agent(agent, stack)
         instruction = self._text(agent, "instruction")
         return Agent(
@@ -184,8 +189,9 @@ class _Builder:
             model=model,
             description=self._text(agent, "description"),
             instruction=instruction,
-            toolbox=Toolbox(with_search([toolset for toolset in opened if toolset is not None])),
+            toolbox=Toolbox(with_search(toolsets)),
             code_mode=self._code_mode(agent),
+            forks=forks,
             models={
                 entry.model: await self._models.beside(entry.model, stack)
                 for entry in agent.toolsets
@@ -213,6 +219,37 @@ class _Builder:
             handoffs=agent.handoffs,
             force_handoff=agent.force_handoff or None,
         )
+
+    async def _skills(
+        self,
+        agent: declared.Agent,
+        toolsets: list[Toolset],
+        rules: Rules | None,
+        stack: AsyncExitStack,
+    ) -> tuple[list[Toolset], dict[str, Fork]]:
+        """Its toolsets with the one that reads its skills, and those of them that work for
+        themselves."""
+        if not agent.merged_skills:
+            return toolsets, {}
+        opening = SkillOpening(
+            self._file,
+            self._tools,
+            rules or self.rules(),
+            strictest(self._overrides.safety, self._safety(agent)),
+            personal=self._overrides.at_home,
+            commands=agent.hooks is None,
+        )
+        skills = await opening.find(agent, stack)
+        if not skills:
+            return toolsets, {}
+        forks = await opening.forks(
+            agent,
+            skills,
+            toolsets,
+            lambda entry: self._opened(agent, entry, stack),
+            lambda name: self._models.beside(name, stack),
+        )
+        return [*toolsets, Skills(skills)], forks
 
     def _safety(self, agent: declared.Agent) -> SafetyMode | None:
         """The mode the file asks for, and what holds for every file from elsewhere; None when
@@ -264,6 +301,9 @@ class _Builder:
                 entry.type,
             )
             return None
+        return await self._opened(agent, entry, stack)
+
+    async def _opened(self, agent: declared.Agent, entry: Entry, stack: AsyncExitStack) -> Toolset:
         opening = msgspec.structs.replace(self._tools, name=entry.name)
         toolset = await stack.enter_async_context(
             tools.TOOLSETS[entry.type](entry.options, opening)

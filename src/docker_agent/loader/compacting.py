@@ -34,12 +34,18 @@ def wished(file: AgentFile, agent: Agent) -> Wish | None:
 
 
 def side_models(file: AgentFile) -> list[str]:
-    """The references to models that agents use beside their own: for summaries, and after calls of
-    certain toolsets, and by hooks."""
+    """The references to models that agents use beside their own: for summaries, after calls of
+    certain toolsets, by hooks, and in skills that work for themselves."""
     writers = [wish.model for agent in file.agents if (wish := wished(file, agent))]
     entries = [entry.model for agent in file.agents for entry in agent.toolsets]
     hooks = [name for agent in file.agents for name in models_of(agent)]
-    return [name for name in (*writers, *entries, *hooks) if name]
+    skills = [
+        skill.model
+        for agent in file.agents
+        for skill in agent.merged_skills.inline
+        if skill.context == "fork"
+    ]
+    return [name for name in (*writers, *entries, *hooks, *skills) if name]
 
 
 def compaction(wish: Wish, own: Model, writer: Model | None) -> Compaction:

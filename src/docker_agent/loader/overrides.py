@@ -19,7 +19,8 @@ class Overrides(msgspec.Struct, frozen=True):
     `withheld` names variables that hold the server's own secrets, which no child process gets.
     `hooks` are commands that every agent's events run beside what its file says.
     `agent` is the one agent to expose, `safety` the server's mode, which the log at the start
-    speaks of; `safety_explicit` says that the operator chose it. `replay`: models answer from a
+    speaks of; `safety_explicit` says that the operator chose it. `at_home`: nobody but this machine
+    can ask the agents. `replay`: models answer from a
     recording, so no key is needed. `gateway` is the models gateway, `default_model` the
     `provider/model` that `auto` means first, `providers` the operator's own definitions. With
     `code_mode` every agent calls its tools from scripts.
@@ -34,6 +35,7 @@ class Overrides(msgspec.Struct, frozen=True):
     withheld: frozenset[str] = frozenset()
     hooks: Mapping[HookEvent, tuple[str, ...]] = {}
     replay: bool = False
+    at_home: bool = False
     gateway: Gateway | None = None
     default_model: str = ""
     providers: Mapping[str, Provider] = {}

@@ -18,8 +18,6 @@ def refuse_unbuilt(file: AgentFile) -> None:
     missing."""
     for agent in file.agents:
         _refuse_guards(agent)
-        for key in _wishes(agent):
-            log.warning("agents.%s.%s is not supported yet and has no effect", agent.name, key)
     for name, model in file.models.items():
         for key in _model_wishes(model):
             log.warning("models.%s.%s is not supported yet and has no effect", name, key)
@@ -38,10 +36,3 @@ def _model_wishes(model: Model) -> list[str]:
 def _refuse_guards(agent: Agent) -> None:
     if agent.harness is not None:
         raise agent.error("agents with a harness cannot be served; give it a model", "harness")
-
-
-def _wishes(agent: Agent) -> list[str]:
-    wishes = {
-        "skills": bool(agent.merged_skills.sources or agent.merged_skills.inline),
-    }
-    return [key for key, wished in wishes.items() if wished]

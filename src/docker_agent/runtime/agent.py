@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -40,9 +40,20 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """A skill that works in a conversation of its own: `body` gives its instructions, `toolbox` is
+    all it may use, `model` who works (None: the agent's)."""
+
+    body: Callable[[], Awaitable[str]]
+    toolbox: Toolbox
+    model: Model | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One agent, ready to run. `instruction` is expanded; names in `sub_agents`, `handoffs`,
     `force_handoff` are the team's. `models` are those that its tools may name for the next call.
+    `forks` are its skills that work for themselves.
     `rules` hold for its calls in place of the team's, when it comes from another file that has
     some. Without `compaction` no history is ever summarized, without `caching` no answer given
     twice."""
@@ -64,6 +75,7 @@ class Agent:
     sub_agents: tuple[str, ...] = ()
     handoffs: tuple[str, ...] = ()
     force_handoff: str | None = None
+    forks: Mapping[str, Fork] = field(default_factory=dict[str, Fork])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Agents calling agents: `transfer_task` runs a sub-agent on a task, `handoff` gives the
-conversation away."""
+"""Agents calling agents: `transfer_task` runs a sub-agent on a task, `run_skill` a skill, `handoff`
+gives the conversation away."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from docker_agent.messages import (
 from docker_agent.permissions import strictest
 from docker_agent.runtime import moments
 from docker_agent.runtime.agent import Agent
+from docker_agent.runtime.forks import run_fork
 from docker_agent.runtime.prompt import task_message
 from docker_agent.runtime.results import RUNTIME_CATEGORY
 from docker_agent.runtime.strand import RunFailed, Strand
@@ -44,7 +45,9 @@ class Delegation:
     def __init__(self, strand: Strand, advance: Advance) -> None:
         self._strand = strand
         self._advance = advance
-        self._tools = _listing(strand.agent.sub_agents, strand.agent.handoffs)
+        agent = strand.agent
+        forks = () if strand.in_skill else tuple(agent.forks)
+        self._tools = _listing(agent.sub_agents, agent.handoffs, forks)
 
     @property
     def status(self) -> Status:
@@ -56,6 +59,8 @@ class Delegation:
     async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
         if name == "handoff":
             return await self._hand_off(_text(arguments, "agent"))
+        if name == "run_skill":
+            return await self._run_skill(_text(arguments, "name"), _text(arguments, "task"))
         return await self._transfer(
             _text(arguments, "agent"),
             _text(arguments, "task"),
@@ -67,13 +72,7 @@ class Delegation:
         _check_target(
             strand.agent, "transfer task", target, strand.agent.sub_agents, "sub-agents list"
         )
-        if strand.depth >= MAX_DEPTH:
-            raise ToolError(f"agents are already nested {MAX_DEPTH} deep; do the task yourself")
-        if ledger.children >= MAX_CHILDREN:
-            raise ToolError(
-                f"this request has already handed out {MAX_CHILDREN} tasks; do the task yourself"
-            )
-        ledger.children += 1
+        self._count_child()
         agent = ledger.team.agents[target]
         child = Strand(
             ledger,
@@ -87,9 +86,29 @@ class Delegation:
             depth=strand.depth + 1,
             session=f"{strand.session}/{ledger.children}",
             parent_session=strand.session,
+            in_skill=strand.in_skill,
         )
         await child.tell(AgentSwitched(target, "transfer_task"))
         await moments.switched(strand, "transfer_task", strand.agent, agent)
+        return ToolResult(await self._answer(child))
+
+    async def _run_skill(self, name: str, task: str) -> ToolResult:
+        self._count_child()
+        return ToolResult(await run_fork(self._strand, name, task, self._answer))
+
+    def _count_child(self) -> None:
+        """Take note of one more child. Raises `ToolError` when there are too many, or too deep."""
+        strand, ledger = self._strand, self._strand.ledger
+        if strand.depth >= MAX_DEPTH:
+            raise ToolError(f"agents are already nested {MAX_DEPTH} deep; do the task yourself")
+        if ledger.children >= MAX_CHILDREN:
+            raise ToolError(
+                f"this request has already handed out {MAX_CHILDREN} tasks; do the task yourself"
+            )
+        ledger.children += 1
+
+    async def _answer(self, child: Strand) -> str:
+        """Run a child to its end; what it said last. Raises `ToolError` when it failed."""
         try:
             await self._advance(child)
         except RunFailed as exc:
@@ -102,7 +121,7 @@ class Delegation:
         )
         answer = next(answers, "")
         await self._returned(child, answer, is_error=False)
-        return ToolResult(answer)
+        return answer
 
     async def _returned(self, child: Strand, text: str, *, is_error: bool) -> None:
         strand = self._strand
@@ -123,10 +142,12 @@ class Delegation:
 
 
 @lru_cache(maxsize=256)
-def _listing(sub_agents: tuple[str, ...], handoffs: tuple[str, ...]) -> ToolList:
+def _listing(
+    sub_agents: tuple[str, ...], handoffs: tuple[str, ...], forks: tuple[str, ...]
+) -> ToolList:
     """The same list for the same names, so that what is prepared per list is prepared once per
     agent."""
-    return ToolList([*_specs(sub_agents, handoffs)])
+    return ToolList([*_specs(sub_agents, handoffs), *_skill_specs(forks)])
 
 
 def _specs(sub_agents: Sequence[str], handoffs: Sequence[str]) -> Iterator[ToolSpec]:
@@ -148,6 +169,21 @@ def _specs(sub_agents: Sequence[str], handoffs: Sequence[str]) -> Iterator[ToolS
         )
     if handoffs:
         yield _spec("handoff", "Hand the conversation over to another agent.", handoffs, {})
+
+
+def _skill_specs(forks: Sequence[str]) -> Iterator[ToolSpec]:
+    """`run_skill` does what the skill does, which nobody knows beforehand: it is not harmless."""
+    if forks:
+        properties: dict[str, JSON] = {
+            "name": {"type": "string", "enum": list(forks), "description": "The skill's name."},
+            "task": {
+                "type": "string",
+                "description": "What to do, with everything needed to do it.",
+            },
+        }
+        parameters = {"type": "object", "properties": properties, "required": ["name", "task"]}
+        description = "Give a task to a skill that works for itself, and get its answer."
+        yield ToolSpec("run_skill", description, parameters, category=RUNTIME_CATEGORY)
 
 
 def _spec(name: str, description: str, targets: Sequence[str], more: dict[str, JSON]) -> ToolSpec:

@@ -196,7 +196,9 @@ async def _switch(strand: Strand, target: str, *, forced: bool) -> None:
 
 
 def _delegation(strand: Strand) -> Delegation | None:
-    return Delegation(strand, advance) if strand.agent.sub_agents or strand.agent.handoffs else None
+    agent = strand.agent
+    forks = agent.forks and not strand.in_skill
+    return Delegation(strand, advance) if agent.sub_agents or agent.handoffs or forks else None
 
 
 async def _gather(strand: Strand, delegation: Delegation | None) -> Gathered:

@@ -73,7 +73,7 @@ class Strand:
     `texts` what was said in each turn so far. `agent` changes on a hand-off, the ledger never does.
     `session` and `parent_session` are its names for hooks, whose words for the prompt stand in
     `session_contexts` (by agent), `prompt_context` and `notes`; `heard` says that they know what
-    the user said.
+    the user said. `in_skill`: it works for a skill, so no skill may be run in it.
     """
 
     ledger: Ledger
@@ -82,6 +82,7 @@ class Strand:
     mode: SafetyMode
     draft: Draft
     depth: int = 0
+    in_skill: bool = False
     texts: list[str] = field(default_factory=list[str])
     reasonings: list[str] = field(default_factory=list[str])
     finish: Finish = "stop"

@@ -90,6 +90,11 @@ class Shell:
     def status(self) -> Status:
         return READY
 
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """Its one tool, for those who judge a command."""
+        return self._tools.specs
+
     async def tools(self, around: Around) -> ToolList:
         return self._tools
 
