@@ -32,6 +32,20 @@ from docker_agent.tools.port import Around, Draft
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from scripts.provider_docs import auto_rows, not_yet, provider_rows
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
+_EXAMPLES_HEAD = """\
+# Examples
+
+Whole agent files, one feature each. Look at one with `docker-agent check examples/hello.yaml`, talk
+to it with `docker-agent chat examples/hello.yaml`. Most take the address and the name of a model
+from the environment, so that any server which speaks OpenAI's API will do:
+
+```text
+export MODEL_URL=http://localhost:11434/v1 MODEL_NAME=llama3.2 SECOND_NAME=llama3.2:1b
+docker-agent chat examples/think.yaml
+```
+
+"""
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -245,6 +259,33 @@ BLOCKS = {
 }
 
 
+def examples() -> str:
+    """The page of examples: what each shows, in the words of its first lines."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for form in ("yaml", "hcl", "json", "py"):
+            for path in sorted(EXAMPLES.glob(f"*.{form}")):
+                yield f"[{path.name}]({path.name})", _first_words(path)
+
+    return _EXAMPLES_HEAD + table(("file", "what it shows"), rows())
+
+
+def _first_words(path: Path) -> str:
+    """The comment at the top of a file, up to the command that serves it."""
+    text = path.read_text()
+    if path.suffix == ".json":
+        return str(msgspec.json.decode(text)["metadata"]["description"])
+    if path.suffix == ".py":
+        found = re.search(r'"""(.*?)(?:\n\n|""")', text, re.DOTALL)
+        return " ".join(found[1].split()) if found else ""
+    words: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("# ") or line.startswith("#  "):
+            break
+        words.append(line.removeprefix("# "))
+    return " ".join(words)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write what is stale, or with `--check` return 1 when something is."""
     stale: list[Path] = []
@@ -261,6 +302,11 @@ def main(arguments: Sequence[str]) -> int:
         stale.append(schema)
         if "--check" not in arguments:
             schema.write_text(text)
+    page = EXAMPLES / "README.md"
+    if not page.exists() or page.read_text() != examples():
+        stale.append(page)
+        if "--check" not in arguments:
+            page.write_text(examples())
     for path in stale:
         sys.stdout.write(f"{path.relative_to(REFERENCE.parent.parent)}\n")
     return 1 if stale and "--check" in arguments else 0

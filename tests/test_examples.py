@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from docker_agent.cli.opening import Opened
+from docker_agent.cli.talk import Bounds, open_talk
+from docker_agent.config.meanings import MEANINGS
+from docker_agent.env.chain import Values
+from docker_agent.loader.look import look
+from docker_agent.loader.overrides import Overrides
+from docker_agent.loader.source import find_source
+from docker_agent.tools.table import TOOLSETS
 from tests.conftest import Serve
 from tests.harness import agent_yaml, clean_environment
 from tests.requirements import requirement
@@ -17,30 +28,101 @@ from tests.scripted.model import Scripted
 from tests.scripted.parts import call, fail, say
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+FILES = sorted(path for form in ("yaml", "hcl", "json") for path in EXAMPLES.glob(f"*.{form}"))
 EMBEDDED = {"hello.yaml"}
 """Examples whose model runs in the process's own engine; `tests/local` has the engine's tests."""
+WITHOUT_EXAMPLE = {"session_context", "openapi"}
+"""Toolsets that do nothing here, or need a server of somebody's."""
+WITHOUT: dict[str, set[str]] = {
+    "AgentFile": {"rag"},
+    "Agent": {"harness"},
+    "Model": {"title_model", "task_budget", "auth"},
+}
+"""Keys that have no effect here, or need a vendor."""
+BOUNDS = Bounds(timeout=60, max_turns=20)
+
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 
 
 @pytest.fixture
 def env(scripted: Scripted, model: Model) -> dict[str, str]:
     """The variables that the examples ask for."""
     second = f"{model.name}-second"
-    return {"MODEL_URL": scripted.url, "MODEL_NAME": model.name, "SECOND_NAME": second}
+    names = {"MODEL_NAME": model.name, "SECOND_NAME": second}
+    return {"MODEL_URL": scripted.url, "MODEL_KEY": "a-key", **names}
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a copy of the examples, so that what they write is not kept; the
+    `python` of its programs is the one that runs this test."""
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _opened(path: Path, copied: Path, env: Mapping[str, str]) -> Opened:
+    overrides = Overrides(copied, copied / "cache", copied / "data", at_home=True)
+    named = {"DOCKER_AGENT_DEFAULT_MODEL": f"mine/{env['MODEL_NAME']}", **env}
+    return Opened(find_source(f"examples/{path.name}"), overrides, Values(named))
 
 
 @requirement("style:examples")
-@pytest.mark.parametrize(
-    "name",
-    sorted(
-        {path.name for form in ("yaml", "hcl") for path in EXAMPLES.glob(f"*.{form}")} - EMBEDDED
-    ),
-)
-def test_an_example_answers(name: str, serve: Serve, env: dict[str, str]) -> None:
-    """STYLE.md, examples: whole agent files; CI runs each against the scripted model."""
-    server = serve(EXAMPLES / name, env=env)
-    agents = [row["id"] for row in server.client("").get("/v1/models").json["data"]]
-    for agent in agents:
-        assert server.client(agent).chat("hello").content == "hello"
+@pytest.mark.anyio
+@each_file
+async def test_an_example_is_right_and_every_agent_of_it_answers(
+    path: Path, copied: Path, env: dict[str, str]
+) -> None:
+    """STYLE.md, examples: whole agent files; CI runs each against the scripted model.
+
+    They are opened in this process, by the code of `docker-agent check` and `docker-agent chat`: a
+    server for each would take a second.
+    """
+    opened = _opened(path, copied, env)
+    seen = await look(opened.source, opened.overrides, opened.secrets)
+    assert (seen.problems, seen.missing) == ((), ())
+    if path.name in EMBEDDED:
+        return
+    assert seen.starts_here
+    said: list[str] = []
+    async with open_talk(opened, BOUNDS, said.append, lambda _: None) as talk:
+        for agent in talk.team.listed:
+            talk.begin_again(agent)
+            said.clear()
+            assert await talk.say("hello") is None
+            assert "hello" in "".join(said), agent
+
+
+@requirement("style:examples")
+def test_there_are_enough_examples_and_each_says_what_it_shows() -> None:
+    """One feature each, in the words of its first line; the page of examples names them all."""
+    assert len(FILES) >= 40
+    page = (EXAMPLES / "README.md").read_text()
+    for path in FILES:
+        assert f"]({path.name})" in page
+        if path.suffix != ".json":
+            lines = path.read_text().splitlines()
+            assert lines[0].startswith("# "), path.name
+            assert any("docker-agent serve chat" in line for line in lines) or path.name in EMBEDDED
+
+
+@requirement("style:examples")
+@pytest.mark.parametrize("kind", sorted({*TOOLSETS} - WITHOUT_EXAMPLE))
+def test_a_toolset_has_an_example(kind: str) -> None:
+    """Whoever looks for a toolset finds a file that uses it."""
+    texts = [path.read_text() for path in FILES]
+    assert any(re.search(rf"type: {kind}\b", text) for text in texts)
+
+
+@requirement("style:examples")
+def test_a_key_of_agents_and_models_has_an_example() -> None:
+    """Whoever looks for a key finds a file that uses it; the others have tests alone."""
+    text = "\n".join(path.read_text() for path in FILES)
+    for shape, without in WITHOUT.items():
+        shown = {key for key in MEANINGS[shape] if re.search(rf"\b{key}\b *[:=]", text)}
+        assert set(MEANINGS[shape]) - shown == without, shape
 
 
 @requirement("style:examples")

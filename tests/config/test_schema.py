@@ -83,6 +83,8 @@ KNOWN: dict[str, versions.Known] = {
 }
 NOT_KEYS = {"models", "merged_commands", "merged_skills"}
 """What the loader works out for an agent."""
+OLD = {"old-version.yaml"}
+"""Examples of versions that the schema does not describe."""
 BESIDE = {"rag": {"description"}}
 """Keys of old versions that are still accepted (agent-file.md §9, Q10)."""
 
@@ -193,7 +195,11 @@ def test_every_key_is_explained(schema: dict[str, Any]) -> None:
 
 
 @requirement("file:schema:accepts")
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in (ROOT / "examples").glob("*.yaml") if path.name not in OLD),
+    ids=lambda path: path.name,
+)
 def test_the_schema_accepts_every_example(
     path: Path, validator: jsonschema.Draft7Validator
 ) -> None:
