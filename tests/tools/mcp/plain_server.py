@@ -4,6 +4,7 @@ its first argument (JSON) says.
 `exit`: end with this status instead of starting. `wait_for`: start once this file is there.
 `starts`: a file that gets a line for each start. `stubborn`: ignore the end of stdin and SIGTERM.
 `child`: a process of its own, whose id goes into this file; `apart`: in a session of its own.
+`deaf_after`: so many pages of listings.
 `chatty`: print what is no message.
 `name`: of the extra tool. `notes`: a file that gets what happened, a line each.
 """
@@ -24,6 +25,7 @@ VERSION = "2025-06-18"
 settings: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
 notes: list[str] = []
 pending: dict[object, str] = {}
+pages: list[str] = []
 tools = [
     *("echo", "slow", "notes", "crash", "leave", "huge", "endless", "environment"),
     *("grow", "ask", "sample", "roots", "broken", settings.get("name", "odd name/é")),
@@ -133,7 +135,8 @@ def heard(message: dict[str, Any]) -> None:
     match message.get("method"):
         case "initialize":
             greet(id, params)
-        case "tools/list":
+        case "tools/list" if settings.get("deaf_after", 99) > len(pages):
+            pages.append(str(id))
             schema = {"type": "object", "properties": {"text": {"type": "string"}}}
             listed = [{"name": each, "inputSchema": schema} for each in tools]
             listed[0] |= {"annotations": {"readOnlyHint": True}, "description": "Say it again."}
@@ -147,6 +150,8 @@ def heard(message: dict[str, Any]) -> None:
                 }
             )
             send(id=id, result=page)
+        case "tools/list":
+            pass
         case "tools/call":
             call(id, params)
         case "ping":

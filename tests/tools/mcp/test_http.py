@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from starlette.types import Scope
 
-from docker_agent.errors import ToolError
+from docker_agent.errors import ConfigError, ToolError
 from docker_agent.tools.life import End, StartError
 from docker_agent.tools.mcp.connect import Remote, connect_remote
 from docker_agent.tools.mcp.options import Address
@@ -143,6 +143,20 @@ async def test_a_server_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path, **remote(f"{url}/mcp")) as toolset:
         with pytest.raises(ToolError, match="cannot be reached"):
             await toolset.tools(around())
+
+
+@requirement("mcp:remote:headers")
+async def test_an_address_whose_variable_is_missing_fails_the_toolset_alone(
+    tmp_path: Path,
+) -> None:
+    """§8.6: undefined is empty, and an empty address is none; one written wrong stops the start."""
+    async with opened(tmp_path, **remote("${env.NOWHERE}")) as toolset:
+        with pytest.raises(ToolError, match=r"remote.url: is no http or https address"):
+            await toolset.tools(around())
+        assert toolset.status.state == "failed"
+    with pytest.raises(ConfigError, match=r"agent.yaml:1: remote.url: is no http"):
+        async with opened(tmp_path, **remote("ftp://example.com/mcp")):
+            pass
 
 
 @requirement("mcp:remote:secret")

@@ -131,6 +131,19 @@ async def test_a_changed_listing_is_seen_at_the_next_turn(tmp_path: Path, server
         assert "new" in await text(toolset, "grown") or server == "old"
 
 
+@requirement("mcp:changed")
+async def test_a_server_that_does_not_list_anew_keeps_the_tools_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run does not hang on a server that does not answer."""
+    monkeypatch.setattr("docker_agent.tools.mcp.session.LISTING_TIMEOUT", 0.2)
+    async with opened(tmp_path, **plain(deaf_after=2)) as toolset:
+        listing = await toolset.tools(around())
+        await text(toolset, "grow")
+        with anyio.fail_after(LIMIT):
+            assert await toolset.tools(around()) is listing
+
+
 @requirement("mcp:cancel")
 @pytest.mark.parametrize("server", ["old", "new"])
 async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path: Path, server: str) -> None:

@@ -22,6 +22,9 @@ CALL_TIMEOUT = 120.0
 REQUEST_TIMEOUT = 60.0
 """Seconds of one message to a remote server that is no call: hello, listing."""
 
+LISTING_TIMEOUT = 20.0
+"""Seconds for all pages of a listing; with a later one a run goes on as before."""
+
 CONNECT_TIMEOUT = 20.0
 """Seconds to a connection with a remote server."""
 

@@ -197,10 +197,14 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
         return Mcp(_server(wanted, opening, connect))
 
     incoming = url.incoming | headers.incoming
-    if not incoming:
+    if incoming:
+        return PassedOn(label_of(opening.name, wanted), incoming, make, opening.background)
+    try:
         return make({})
-    label = label_of(opening.name, wanted)
-    return PassedOn(label, incoming, make, opening.background)
+    except ConfigError as exc:
+        if "${" not in remote.url:
+            raise
+        return Mcp(_server(wanted, opening, _failing(str(exc))))
 
 
 async def _loaded() -> None:

@@ -27,7 +27,7 @@ from docker_agent import __version__
 from docker_agent.errors import ToolError
 from docker_agent.messages import JSON
 from docker_agent.tools.life import End, Ended
-from docker_agent.tools.mcp.limits import MAX_PAGES, MAX_TOOLS
+from docker_agent.tools.mcp.limits import LISTING_TIMEOUT, MAX_PAGES, MAX_TOOLS
 from docker_agent.tools.port import Progress
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Session:
     async def tools(self) -> tuple[types.Tool, ...]:
         """The tools there are now: the same object until the server said that they changed.
 
-        Raises what the SDK raises.
+        Raises what the SDK raises, and `TimeoutError`.
         """
         if not self._changed.yes:
             return self._tools
@@ -136,7 +136,8 @@ class Session:
             if self._changed.yes:
                 self._changed.yes = False
                 try:
-                    self._tools = await self._listed()
+                    async with asyncio.timeout(LISTING_TIMEOUT):
+                        self._tools = await self._listed()
                 except BaseException:
                     self._changed.yes = True
                     raise

@@ -67,14 +67,7 @@ class Mcp:
         if self.life.held is None and self._listed is not None and self.status.state != "failed":
             return self._listed.tools
         session = await self.life.get(self.life.policy.patience if around.patient else 0.0)
-        try:
-            raw = await session.tools()
-        except Exception as exc:
-            log.debug("MCP server %s: listing failed", self.name, exc_info=exc)
-            if self._listed is None:
-                raise ToolError("its tools could not be listed") from exc
-            return self._listed.tools
-        return self._current(raw, session.instructions).tools
+        return (await self._listing(session)).tools
 
     async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
         from docker_agent.tools.mcp.session import SessionForgotten
@@ -82,9 +75,8 @@ class Mcp:
         given = content.arguments_of(arguments)
         for _ in range(2):
             session = await self._session(context)
-            if self._listed is None:
-                self._current(await session.tools(), session.instructions)
-            own = self._listed.names.get(name) if self._listed is not None else None
+            listed = self._listed or await self._listing(session)
+            own = listed.names.get(name)
             if own is None:
                 return ToolResult(f"the server has no tool {name} any more", is_error=True)
             try:
@@ -100,6 +92,17 @@ class Mcp:
             return await self.life.get(min(RESTART_PATIENCE, context.remaining()))
         except ToolError as exc:
             raise ToolError(f"the MCP server {self.name} is not there: {exc}") from exc
+
+    async def _listing(self, session: Session) -> Listed:
+        """What there is now; what there was when the server cannot say."""
+        try:
+            raw = await session.tools()
+        except Exception as exc:
+            log.debug("MCP server %s: listing failed", self.name, exc_info=exc)
+            if self._listed is None:
+                raise ToolError("its tools could not be listed") from exc
+            return self._listed
+        return self._current(raw, session.instructions)
 
     def _current(self, raw: tuple[types.Tool, ...], instructions: str) -> Listed:
         """The listing of now; the very same as before when nothing changed."""
