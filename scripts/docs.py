@@ -71,7 +71,8 @@ WHEN: dict[Kind, str] = {
     "loop_detected": "the model made the same tool calls again and again",
     "internal_error": "a fault of this program; its log knows more",
     "model_error": "the model or its provider failed",
-    "draining": "the server is stopping, or not ready",
+    "draining": "the server is stopping",
+    "not_ready": "`/ready`: a toolset starts, or has failed",
     "store_unavailable": "the store of conversations does not answer",
     "timeout": "the request took longer than `--request-timeout`",
 }

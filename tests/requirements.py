@@ -11,6 +11,7 @@ from tests.promises.chat_replies import CHAT_REPLIES
 from tests.promises.chat_requests import CHAT_REQUESTS
 from tests.promises.chat_rules import CHAT_RULES
 from tests.promises.chat_start import CHAT_START
+from tests.promises.clients import CLIENTS
 from tests.promises.design import DESIGN
 from tests.promises.e2e import E2E
 from tests.promises.file_errors import FILE_ERRORS
@@ -61,6 +62,7 @@ PROMISES: tuple[Promise, ...] = (
     *DESIGN,
     *BENCH,
     *SERVER,
+    *CLIENTS,
     *E2E,
 )
 

@@ -37,6 +37,7 @@ Kind = Literal[
     "internal_error",
     "draining",
     "store_unavailable",
+    "not_ready",
     "timeout",
 ]
 """What went wrong, one word per row of the error table in chat-server.md §4; `server/errors.py`

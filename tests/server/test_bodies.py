@@ -40,7 +40,7 @@ def test_every_encoding_has_a_packer_here() -> None:
     assert set(PACK) == set(ENCODINGS)
 
 
-@requirement("server:packed-bodies", "chat:3:br-zstd")
+@requirement("server:packed-bodies", "chat:3:br-zstd", "client:50")
 @pytest.mark.parametrize("name", PACK)
 def test_packed_bodies_are_read(lane: Lane, name: str) -> None:
     """clients.md 50: gzip, deflate, br and zstd by Content-Encoding, in any case."""

@@ -22,7 +22,7 @@ SERVER = "server_error"
 WAIT = {"retry-after": "1", "retry-after-ms": "1000"}
 
 
-@requirement("chat:4:lines")
+@requirement("chat:4:lines", "client:11", "client:17", "client:18", "client:19")
 def test_a_stream_is_data_lines_alone(lane: Lane) -> None:
     """chat-server.md §4: no id, event or retry lines, LF, no compression, no buffering proxies."""
     lane.model.script(say("one", " two\r\n", " three\u2028"))
@@ -65,6 +65,7 @@ def test_a_stream_is_data_lines_alone(lane: Lane) -> None:
         ("loop_detected", 500, SERVER, "loop_detected", {}),
         ("internal_error", 500, SERVER, "internal_error", {}),
         ("draining", 503, SERVER, "draining", WAIT),
+        ("not_ready", 503, SERVER, "not_ready", WAIT),
         ("store_unavailable", 503, SERVER, "store_unavailable", WAIT),
         ("timeout", 504, SERVER, "timeout", {}),
     ],

@@ -20,7 +20,7 @@ CHAT = "/v1/chat/completions"
 USER = {"role": "user", "content": "hi"}
 
 
-@requirement("chat:2:model")
+@requirement("chat:2:model", "client:55")
 @pytest.mark.parametrize("path", ["/v1/models/team/nobody", "/v1/models/a%2Fb", "/models/x/y/"])
 def test_a_models_id_may_hold_slashes(lane: Lane, path: str) -> None:
     """chat-server.md §2: ids may hold `/`; unknown is 404 model_not_found, not an unknown route."""
@@ -29,7 +29,7 @@ def test_a_models_id_may_hold_slashes(lane: Lane, path: str) -> None:
     assert lane.client.get(f"/v1/models/{lane.agent}").json["id"] == lane.agent
 
 
-@requirement("chat:2:other-v1")
+@requirement("chat:2:other-v1", "client:86")
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
@@ -46,7 +46,7 @@ def test_other_paths_say_what_there_is(lane: Lane, path: str, hint: str) -> None
     assert hint in reply.error["message"]
 
 
-@requirement("chat:2:one-error-shape", "chat:2:nosniff")
+@requirement("chat:2:one-error-shape", "chat:2:nosniff", "client:67")
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -161,7 +161,7 @@ def test_a_client_asks_within_the_files_limits(
         assert (body["max_tokens"], body["temperature"], body["top_p"]) == (expected, 1.5, 0.9)
 
 
-@requirement("chat:3:metadata")
+@requirement("chat:3:metadata", "client:48")
 def test_metadata_is_echoed(lane: Lane) -> None:
     """chat-server.md §3: metadata (echoed)."""
     assert lane.client.chat("hi", metadata={"trace": "7"}).json["metadata"] == {"trace": "7"}

@@ -83,7 +83,7 @@ def test_a_resent_history_is_continued_not_doubled(keeper: Server, model: Model)
     assert roles == ["system", "user", "assistant", "tool", "assistant", "user"]
 
 
-@requirement("chat:7:branch")
+@requirement("chat:7:branch", "client:77")
 def test_an_edited_history_branches_where_it_differs(keeper: Server, model: Model) -> None:
     """chat-server.md §7: edit and regenerate; a branch replaces the stored transcript."""
     model.script(lambda heard: say(f"A{len(model.heard)}"))
@@ -136,7 +136,7 @@ def test_a_cut_turn_leaves_the_old_state_and_frees_it(keeper: Server, model: Mod
     assert said(model) == ["two"]
 
 
-@requirement("chat:7:busy")
+@requirement("chat:7:busy", "client:69")
 def test_a_busy_conversation_is_a_409_at_once(keeper: Server, model: Model) -> None:
     """runtime.md §20.2 row 8; x-should-retry false, or SDKs hammer it."""
     gate = Gate()
@@ -181,7 +181,7 @@ def test_conversations_belong_to_key_and_agent(
         assert said(model) == [f"{key} {agent}"]
 
 
-@requirement("chat:7:headers")
+@requirement("chat:7:headers", "client:76")
 def test_the_first_header_wins_and_a_blank_one_is_none(keeper: Server, model: Model) -> None:
     """chat-server.md §7: X-Conversation-Id, X-OpenWebUI-Chat-Id, X-Session-Id."""
     client = keeper.client()
@@ -216,7 +216,7 @@ def test_open_webui_never_sends_only_what_is_new(keeper: Server, model: Model) -
     assert len(said(model)) == 5
 
 
-@requirement("chat:7:side-requests")
+@requirement("chat:7:side-requests", "client:78")
 def test_side_requests_never_touch_the_conversation(keeper: Server, model: Model) -> None:
     """clients.md 78: by header, else by the narrow heuristic; no lease, no tools, nothing kept."""
     gate = Gate()

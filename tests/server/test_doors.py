@@ -16,7 +16,7 @@ from tests.scripted.model import Scripted
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 
 
-@requirement("chat:2:models")
+@requirement("chat:2:models", "client:54")
 def test_every_agent_is_listed_as_a_model(scripted: Scripted, serve: Serve) -> None:
     """seed.txt: every agent becomes a model; each answers with its own instruction."""
     agents = {
@@ -58,7 +58,7 @@ def test_the_agent_flag_pins_one_agent(scripted: Scripted, serve: Serve) -> None
     assert scripted.model("pin-root").heard == []
 
 
-@requirement("chat:2:head-options-405")
+@requirement("chat:2:head-options-405", "client:64")
 @pytest.mark.parametrize(
     ("path", "method", "status"),
     [
@@ -87,7 +87,7 @@ def test_every_door_answers_every_method(lane: Lane, path: str, method: str, sta
         assert reply.body == b""
 
 
-@requirement("chat:2:paths")
+@requirement("chat:2:paths", "client:62", "client:63")
 @pytest.mark.parametrize(
     "path",
     ["/v1/models/", "/v1//models", "/models", "/v1/v1/models", "//v1/models", "/v1/v1/models/"],
@@ -99,7 +99,7 @@ def test_paths_are_read_as_clients_write_them(lane: Lane, path: str) -> None:
     assert lane.client.post(chat, {"model": lane.agent, **CHAT}).status == 200
 
 
-@requirement("chat:2:request-id")
+@requirement("chat:2:request-id", "client:74")
 def test_a_sane_request_id_is_echoed(lane: Lane) -> None:
     """chat-server.md §2: echoed when sane, else new."""
     assert (
@@ -111,7 +111,7 @@ def test_a_sane_request_id_is_echoed(lane: Lane) -> None:
         assert echoed.startswith("req_")
 
 
-@requirement("seed:authentication")
+@requirement("seed:authentication", "client:58", "client:68")
 def test_a_key_is_asked_for_once_one_is_set(scripted: Scripted, serve: Serve) -> None:
     """seed.txt: Bearer token on every request to /v1/*; the schema is found without one."""
     server = serve(
@@ -201,7 +201,7 @@ def test_a_page_of_our_own_is_let_in(lane: Lane) -> None:
     assert lane.client.get("/v1/models", headers=headers).status == 200
 
 
-@requirement("chat:2:health")
+@requirement("chat:2:health", "client:65")
 def test_health_and_readiness_are_told_without_a_key(lane: Lane) -> None:
     """chat-server.md §2: /health and /ready."""
     assert lane.client.get("/health").json == {"status": "ok"}

@@ -18,7 +18,7 @@ from tests.scripted.parts import hold, say
 PAGE = "https://my-ui.example.com"
 
 
-@requirement("seed:cors")
+@requirement("seed:cors", "client:66")
 def test_a_page_of_the_allowed_origin_may_call(scripted: Scripted, serve: Serve) -> None:
     """seed.txt: --cors-origin; the preflight needs no key; errors and streams carry the headers."""
     server = serve(agent_yaml(scripted.url, "cors"), "--cors-origin", PAGE, "--api-key", "k")
@@ -109,7 +109,7 @@ def test_a_bad_keys_file_stops_the_start(
     assert said in done.stderr
 
 
-@requirement("chat:1:strict-models")
+@requirement("chat:1:strict-models", "client:59", "client:60")
 def test_strict_models_refuse_unknown_names_and_aliases_are_names(
     scripted: Scripted, serve: Serve
 ) -> None:

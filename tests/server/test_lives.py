@@ -43,7 +43,7 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-@requirement("chat:1:disconnect")
+@requirement("chat:1:disconnect", "client:26")
 def test_a_client_that_hangs_up_stops_the_model_within_a_second(lane: Lane) -> None:
     """clients.md 26: a disconnect reaches the model; the model server sees its peer go."""
     lane.model.script(endless("word ", per_second=50))
@@ -72,7 +72,7 @@ def test_a_client_that_hangs_up_on_a_json_request_stops_the_model(lane: Lane) ->
     gate.open()
 
 
-@requirement("design:5:back-pressure")
+@requirement("design:5:back-pressure", "client:27")
 def test_a_client_that_stops_reading_stalls_the_model_and_costs_no_memory(
     scripted: Scripted, serve: Serve, model: Model
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_request_that_takes_too_long_ends_with_an_error(
     gate.open()
 
 
-@requirement("chat:4:cut-stream")
+@requirement("chat:4:cut-stream", "client:10", "client:22", "client:23")
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_model_that_dies_in_mid_stream_gives_one_error_and_no_restart(
     lane: Lane, reset: bool
@@ -198,7 +198,7 @@ def test_errors_show_neither_keys_nor_addresses(scripted: Scripted, serve: Serve
     assert "127.0.0.1" not in reply.text
 
 
-@requirement("chat:1:keep-alive")
+@requirement("chat:1:keep-alive", "client:12", "client:14", "client:15")
 def test_silence_is_broken_by_empty_chunks(scripted: Scripted, serve: Serve, model: Model) -> None:
     """chat-server.md §4: an empty-delta chunk after --keep-alive of silence, never a comment."""
     gate = Gate()

@@ -72,7 +72,7 @@ def test_callers_that_have_rested_are_forgotten() -> None:
     assert len(limit) == 1
 
 
-@requirement("server:rate-limit")
+@requirement("server:rate-limit", "client:70", "client:75")
 def test_each_key_has_its_own_count(
     scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
 ) -> None:

@@ -47,7 +47,7 @@ def test_a_json_reply_is_openais_completion(lane: Lane) -> None:
     assert reply.headers["x-agent"] == lane.agent
 
 
-@requirement("chat:4:stream")
+@requirement("chat:4:stream", "client:2", "client:4")
 def test_a_stream_is_openais_chunks(lane: Lane) -> None:
     """chat-server.md §4: role first, one finish reason, [DONE] last; one id, created, model for
     all."""
@@ -70,7 +70,7 @@ def test_a_stream_is_openais_chunks(lane: Lane) -> None:
     assert not re.search(rb"^(id|event|retry):|\r", raw, re.MULTILINE)
 
 
-@requirement("chat:4:stream-usage")
+@requirement("chat:4:stream-usage", "client:5", "client:6", "client:7", "client:8")
 def test_usage_comes_last_and_only_when_asked_for(lane: Lane) -> None:
     """chat-server.md §4: the usage chunk has no choices; all other chunks then say null."""
     lane.model.script(say("Hi") + usage(10, 2))
@@ -83,7 +83,7 @@ def test_usage_comes_last_and_only_when_asked_for(lane: Lane) -> None:
     assert usage_of(chunks) == last["usage"]
 
 
-@requirement("chat:4:early-role")
+@requirement("chat:4:early-role", "client:16")
 def test_headers_and_role_leave_before_the_model_is_called(lane: Lane) -> None:
     """chat-server.md §4, clients.md 16: a client can stop a stream that has no text yet."""
     gate = Gate()
@@ -110,7 +110,7 @@ def test_pieces_that_arrive_together_leave_together_each_as_its_own_event(lane: 
     assert writes[0].count(b"data: ") >= 4
 
 
-@requirement("chat:4:reasoning")
+@requirement("chat:4:reasoning", "client:24")
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 def test_reasoning_stands_apart_from_the_answer(lane: Lane, key: str) -> None:
     """chat-server.md §4: reasoning_content in both modes, never in content."""
@@ -159,7 +159,7 @@ def test_text_that_shares_a_chunk_with_the_finish_reason_is_not_lost(lane: Lane)
     assert body["usage"]["total_tokens"] == 11
 
 
-@requirement("chat:4:never-empty")
+@requirement("chat:4:never-empty", "client:83")
 def test_a_successful_answer_is_never_empty(lane: Lane) -> None:
     """chat-server.md §4, clients.md 83: some clients ask again for ever otherwise."""
     lane.model.script(say("") + finish("stop"))
@@ -185,7 +185,7 @@ def test_the_reply_names_the_model_the_request_named(lane: Lane) -> None:
     assert reply.headers["x-agent"] == "root"
 
 
-@requirement("chat:3:client-tools")
+@requirement("chat:3:client-tools", "client:33", "client:34")
 def test_a_call_for_the_clients_tool_is_the_clients_to_answer(lane: Lane) -> None:
     """chat-server.md §3: the run pauses with tool_calls; the resent history resumes it."""
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}

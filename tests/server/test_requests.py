@@ -18,7 +18,7 @@ def heard(lane: Lane) -> dict[str, Any]:
     return lane.model.heard[-1].body
 
 
-@requirement("chat:3:generous")
+@requirement("chat:3:generous", "client:42", "client:43")
 @pytest.mark.parametrize(
     "more",
     [
@@ -56,7 +56,7 @@ def test_what_nobody_needs_is_ignored_and_null_equals_absent(
     assert reply.status == 200, reply.text
 
 
-@requirement("chat:3:roles")
+@requirement("chat:3:roles", "client:36", "client:37")
 def test_roles_are_read_as_clients_mean_them(lane: Lane) -> None:
     """chat-server.md §3: developer is an instruction, unknown roles are the user's."""
     lane.client.chat(
@@ -80,7 +80,7 @@ def test_roles_are_read_as_clients_mean_them(lane: Lane) -> None:
     ]
 
 
-@requirement("chat:3:parts")
+@requirement("chat:3:parts", "client:39")
 def test_parts_reach_the_model_and_unknown_ones_pass(lane: Lane) -> None:
     """chat-server.md §3: image_url as object or bare string; unknown parts are ignored."""
     lane.client.chat(
@@ -106,7 +106,7 @@ def test_parts_reach_the_model_and_unknown_ones_pass(lane: Lane) -> None:
     ]
 
 
-@requirement("chat:3:sampling")
+@requirement("chat:3:sampling", "client:35")
 def test_sampling_reaches_the_model(lane: Lane) -> None:
     """chat-server.md §3: applied to the entry agent's model calls."""
     asked: dict[str, Any] = {
@@ -131,7 +131,7 @@ def test_sampling_reaches_the_model(lane: Lane) -> None:
     assert "max_completion_tokens" not in body
 
 
-@requirement("chat:3:response-format")
+@requirement("chat:3:response-format", "client:47")
 def test_the_response_format_reaches_the_model(lane: Lane) -> None:
     """chat-server.md §3: json_object and json_schema; text is the default."""
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -156,7 +156,7 @@ def test_the_tool_choice_holds_for_the_first_call(lane: Lane) -> None:
     assert heard(lane)["tool_choice"] == choice
 
 
-@requirement("chat:3:types")
+@requirement("chat:3:types", "client:53")
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -253,7 +253,7 @@ def test_an_unknown_encoding_is_a_415(lane: Lane) -> None:
     assert (reply.status, reply.error["code"]) == (415, "unsupported_encoding")
 
 
-@requirement("chat:1:max-request-size")
+@requirement("chat:1:max-request-size", "client:52")
 def test_a_body_that_is_too_large_is_a_413_that_names_the_flag(lane: Lane) -> None:
     """chat-server.md §1: counts the decoded body, also compressed; bomb-safe."""
     plain = b" " * (2 * 1024 * 1024)

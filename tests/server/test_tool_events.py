@@ -113,7 +113,7 @@ def test_a_resent_history_with_lines_is_continued(servers: Servers, root: Model)
     assert not any("**think**" in str(message) for message in root.heard[-1].messages)
 
 
-@requirement("chat:5:status", "chat:5:extra-keys")
+@requirement("chat:5:status", "chat:5:extra-keys", "client:29", "client:87")
 def test_lines_beside_the_answer(servers: Servers, root: Model) -> None:
     """clients.md 29: `event` on an empty-delta chunk; whoever passes over it misses nothing."""
     client = servers["status"].client()
@@ -134,7 +134,7 @@ def test_lines_beside_the_answer(servers: Servers, root: Model) -> None:
     assert "event" not in client.chat("hi").json
 
 
-@requirement("chat:5:openai")
+@requirement("chat:5:openai", "client:31")
 def test_calls_as_the_reference_shows_them(servers: Servers, root: Model) -> None:
     """chat-server.md §5: tool_calls entries with finish reason stop; clients.md 31: index, id,
     type, name, arguments."""

@@ -33,7 +33,7 @@ def results(model: Model, call_number: int = -1) -> list[tuple[str, str]]:
     return [(m["tool_call_id"], m["content"]) for m in messages if m["role"] == "tool"]
 
 
-@requirement("chat:4:server-tools-hidden")
+@requirement("chat:4:server-tools-hidden", "client:28")
 def test_tools_of_the_server_run_and_do_not_show(desk: Server, model: Model) -> None:
     """chat-server.md §5: clients take tool_calls as work for them, so there are none."""
     model.script(
@@ -52,7 +52,7 @@ def test_tools_of_the_server_run_and_do_not_show(desk: Server, model: Model) -> 
     assert results(model) == [("c1", "remember the milk")]
 
 
-@requirement("chat:4:same-text")
+@requirement("chat:4:same-text", "client:84")
 def test_stream_and_json_give_the_same_text(desk: Server, model: Model) -> None:
     """chat-server.md §4: a blank line between turns, identical in both modes."""
     turns = (say("A") + call("think", {"thought": "x"}), say("B") + call("think", {"thought": "y"}))
@@ -64,7 +64,7 @@ def test_stream_and_json_give_the_same_text(desk: Server, model: Model) -> None:
     assert not any("tool_calls" in c["choices"][0]["delta"] for c in chunks)
 
 
-@requirement("runtime:20.2:unknown-tool")
+@requirement("runtime:20.2:unknown-tool", "client:32")
 def test_an_unknown_tool_is_told_to_the_model(desk: Server, model: Model) -> None:
     """runtime.md §20.2 row 1: exact text; a second call is made; the answer is delivered."""
     model.script(call("nope", {}, id="c1"), say("sorry"))
@@ -143,7 +143,7 @@ def test_max_turns_bounds_every_run(scripted: Scripted, serve: Serve, model: Mod
     assert len(model.heard) == 3
 
 
-@requirement("chat:4:no-retry-after-tools")
+@requirement("chat:4:no-retry-after-tools", "client:71")
 def test_a_failure_after_a_tool_asks_not_to_be_sent_again(desk: Server, model: Model) -> None:
     """chat-server.md §4: every failure after a tool has run carries x-should-retry: false."""
     model.script(call("read_file", {"path": "note.txt"}), fail(401, "no"))
@@ -219,7 +219,7 @@ def test_permission_rules_count_in_every_mode(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ok.txt", "secret.key"]
 
 
-@requirement("chat:4:usage-sum")
+@requirement("chat:4:usage-sum", "client:85")
 def test_a_team_answers_with_the_entry_agents_voice_and_the_sum_of_all_tokens(
     scripted: Scripted, serve: Serve, model: Model
 ) -> None:

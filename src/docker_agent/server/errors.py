@@ -53,11 +53,14 @@ ROWS: Mapping[Kind, Row] = {
     "internal_error": Row(500, "server_error", "internal_error"),
     "model_error": Row(502, "server_error", "model_error"),
     "draining": Row(503, "server_error", "draining"),
+    "not_ready": Row(503, "server_error", "not_ready"),
     "store_unavailable": Row(503, "server_error", "store_unavailable"),
     "timeout": Row(504, "server_error", "timeout"),
 }
 
-_WAITS = frozenset({"too_many_requests", "model_rate_limited", "draining", "store_unavailable"})
+_WAITS = frozenset(
+    {"too_many_requests", "model_rate_limited", "draining", "not_ready", "store_unavailable"}
+)
 DEFAULT_RETRY_AFTER = 1
 
 

@@ -5,6 +5,7 @@ Source: chat-server.md §7, clients.md 76 to 78.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from docker_agent.errors import RequestError
@@ -20,8 +21,13 @@ WHOLE_HISTORY_MARKS = (b"x-openwebui-user-id", b"x-openwebui-user-jwt")
 is edited or its answer made anew, and the history holds nothing else."""
 
 TASK_HEADER = b"x-openwebui-task"
-_TASK_MARKS = ('"title":', '"tags":', '"follow_ups":', '"queries":', '"text":')
 _TASK_START = "### Task:"
+_TASK_OUTPUT = re.compile(
+    r"^### [*]*Output(?:(?!<context>).){0,400}?JSON.{0,80}?"
+    r'"(?:title|tags|follow_ups|queries|prompt|text)"',
+    re.DOTALL | re.MULTILINE,
+)
+"""The clause in which Open WebUI's templates say which JSON they want."""
 
 
 def conversation_id(headers: Mapping[bytes, bytes]) -> str | None:
@@ -49,8 +55,8 @@ def is_side_request(headers: Mapping[bytes, bytes], request: ChatRequest) -> boo
     """Whether a chat UI asks for a title, tags or the like beside the chat.
 
     Told by Open WebUI's header, else by its templates: one user message, not streamed, which begins
-    as all of them do and names one of the JSON keys they want. Its template for ordinary questions
-    begins alike, so the beginning alone says nothing.
+    as all of them do and asks for one of the JSON keys they want. Its template for ordinary
+    questions begins alike, and its context may hold anything, so neither says it alone.
     """
     if headers.get(TASK_HEADER, b"").strip():
         return True
@@ -62,6 +68,5 @@ def is_side_request(headers: Mapping[bytes, bytes], request: ChatRequest) -> boo
         message.role == "user"
         and isinstance(text, str)
         and text.lstrip().startswith(_TASK_START)
-        and "JSON" in text
-        and any(mark in text for mark in _TASK_MARKS)
+        and _TASK_OUTPUT.search(text) is not None
     )

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from docker_agent.errors import RequestError
 from docker_agent.server.exchange import Exchange
 
@@ -21,5 +19,6 @@ async def ready(exchange: Exchange) -> None:
         await exchange.respond(200, b'{"status":"ready"}')
         return
     trusted = exchange.caller or not exchange.services.keys.any
-    detail = f": {msgspec.json.encode(unready).decode()}" if trusted else ""
-    raise RequestError("draining", f"The server is not ready{detail}.", code="not_ready")
+    named = "; ".join(f"{name}: {reason}" for name, reason in unready.items())
+    detail = f" ({named})" if trusted else ""
+    raise RequestError("not_ready", f"The server is not ready{detail}.")
