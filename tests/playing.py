@@ -37,7 +37,7 @@ LIMIT = 30.0
 OURS, OLLAMA, REDIS = "127.0.0.1:8083", "127.0.0.1:11434", "redis://127.0.0.1:6379/0"
 REGISTRY = "localhost:5000"
 """Addresses as readers see them; the test puts its own in their place."""
-PLAIN_COMMANDS = {"curl", "mkdir", "echo", "export"}
+PLAIN_COMMANDS = {"curl", "chmod", "mkdir", "echo", "export"}
 
 
 class Block(msgspec.Struct, frozen=True):

@@ -6,6 +6,15 @@ from tests.promises.promise import kept
 
 SERVER = [
     *kept(
+        "DESIGN.md §8",
+        {
+            "design:8:no-pool": (
+                "A run makes nothing that would be worth pooling, whatever --max-idle-runtimes "
+                "says, and finds nothing that another run left."
+            ),
+        },
+    ),
+    *kept(
         "chat-server.md §3; clients.md §3.3",
         {
             "server:packed-bodies": (

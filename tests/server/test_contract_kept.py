@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import openai
 import pytest
@@ -16,7 +18,7 @@ from tests.requirements import requirement
 from tests.scripted.gate import Gate
 from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
-from tests.scripted.parts import hold, say
+from tests.scripted.parts import call, hold, say
 
 ID = {"X-Conversation-Id": "a/b c"}
 
@@ -49,6 +51,48 @@ def test_idle_runtimes_may_be_bounded(scripted: Scripted, serve: Serve, model: M
     assert {param.name: param.default for param in chat.params}["max_idle_runtimes"] == 4
     server = serve(agent_yaml(scripted.url, model.name), "--max-idle-runtimes", "0")
     assert [server.client().chat(text).content for text in ("a", "b")] == ["a", "b"]
+
+
+@requirement("design:8:no-pool")
+@pytest.mark.parametrize("idle", ["0", "4"])
+def test_a_run_prepares_nothing_that_a_pool_could_keep(
+    scripted: Scripted, serve: Serve, model: Model, idle: str
+) -> None:
+    """DESIGN.md §8: an agent is shared; after many runs at once there is no more of anything, and
+    no run finds what another one left."""
+    toolsets = [{"type": name} for name in ("think", "todo", "filesystem", "shell")]
+    agent = {"model": model.name, "toolsets": toolsets}
+    server = serve(agent_yaml(scripted.url, {"root": agent}), "--max-idle-runtimes", idle)
+    model.script(
+        lambda heard: (
+            say("done")
+            if any(m["role"] == "tool" for m in heard.messages)
+            else call("create_todo", {"description": heard.text}) + call("list_todos")
+        )
+    )
+
+    def ask(number: int) -> bool:
+        return server.client().chat(f"todo {number}.").status == 200
+
+    assert ask(0)
+    before = held(server.process.pid)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(1, 25)))
+    assert held(server.process.pid) == before
+    listed = [
+        [m["content"] for m in heard.messages if m["role"] == "tool"][-1]
+        for heard in model.heard
+        if any(m["role"] == "tool" for m in heard.messages)
+    ]
+    assert len(listed) == 25
+    assert all(text.count('"id":') == 1 for text in listed), listed
+
+
+def held(pid: int) -> tuple[int, int]:
+    """Child processes and threads of a process."""
+    folder = Path(f"/proc/{pid}/task")
+    children = (folder / str(pid) / "children").read_text().split()
+    return len(children), len([*folder.iterdir()])
 
 
 @requirement("chat:2:x-conversation-id")

@@ -118,7 +118,7 @@ DEFAULT_LOOP = "uvloop"
     default=4,
     show_default=True,
     metavar="N",
-    help="Idle runtimes kept per agent. A run costs nothing to prepare here, so none are.",
+    help="Idle runtimes kept per agent; a run prepares nothing worth keeping, so none are.",
 )
 @click.option("--strict-models", is_flag=True, help="Refuse unknown model names with a 404.")
 @click.option(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 
 from docker_agent.server.record import Ended, Record
@@ -45,17 +45,20 @@ class Histogram:
             yield "+Inf" if bound is None else repr(bound), count
 
 
+Counts = dict[tuple[str, ...], int]
+
+
 class Tally:
     """Adds up requests when they end."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, ...]] = Counter()
+        self.requests: Counts = {}
         """By endpoint, method, status and caller."""
-        self.errors: Counter[tuple[str, ...]] = Counter()
+        self.errors: Counts = {}
         """By type and code."""
-        self.tokens: Counter[tuple[str, ...]] = Counter()
+        self.tokens: Counts = {}
         """By agent, model and kind."""
-        self.tool_calls: Counter[tuple[str, ...]] = Counter()
+        self.tool_calls: Counts = {}
         """By agent, tool and result."""
         self.first_tokens = defaultdict[tuple[str, ...], Histogram](
             lambda: Histogram(FIRST_TOKEN_BOUNDS)
@@ -72,11 +75,13 @@ class Tally:
             self._run(ended, ended.run)
 
     @staticmethod
-    def add(counter: Counter[tuple[str, ...]], labels: tuple[str, ...], count: int = 1) -> None:
+    def add(counter: Counts, labels: tuple[str, ...], count: int = 1) -> None:
         """Add to one series; what is one too many goes into a series of its own."""
-        if labels not in counter and len(counter) >= MAX_SERIES:
+        known = counter.get(labels)
+        if known is None and len(counter) >= MAX_SERIES:
             labels = (OTHER,) * len(labels)
-        counter[labels] += count
+            known = counter.get(labels)
+        counter[labels] = (known or 0) + count
 
     def _run(self, ended: Ended, record: Record) -> None:
         self.durations[record.agent,].add(ended.seconds)
