@@ -44,6 +44,7 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Drivers]:
         yield driver_of
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each file by one worker, but for tests that say where they belong."""
     for item in items:

@@ -53,12 +53,13 @@ def clients_of(server: Server) -> int:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a chat ended, seen by its client: `text` so far, the status, and whether `[DONE]` came
-    after no error."""
+    after no error. `cut`: nobody knows how it ended, for the connection did before."""
 
     status: int
     text: str
     done: bool
     error: str = ""
+    cut: bool = False
 
 
 def many() -> aiohttp.ClientSession:
@@ -93,9 +94,30 @@ async def chat(
                         error = event["error"]["code"]
                     else:
                         said += delta_of(event)
-            return Ended(200, said, done, error)
+            return Ended(200, said, done, error or "no end", cut=not done and not error)
     except aiohttp.ClientError as exc:
-        return Ended(0, said, done, type(exc).__name__)
+        return Ended(0, said, done, type(exc).__name__, cut=True)
+
+
+async def leave(
+    session: aiohttp.ClientSession,
+    server: Server,
+    text: str,
+    headers: Mapping[str, str] | None = None,
+) -> Ended:
+    """A streamed chat whose client is gone after the first event."""
+    body = {"model": "root", "stream": True, "messages": [{"role": "user", "content": text}]}
+    url = f"{server.url}/chat/completions"
+    try:
+        async with session.post(url, json=body, headers=headers) as reply:
+            if reply.status != 200:
+                told = await reply.json()
+                return Ended(reply.status, "", False, told["error"]["code"])
+            await reply.content.readline()
+            reply.close()
+            return Ended(200, "", False, "left", cut=True)
+    except aiohttp.ClientError as exc:
+        return Ended(0, "", False, type(exc).__name__, cut=True)
 
 
 async def events(reply: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any] | None]:

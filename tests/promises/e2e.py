@@ -49,6 +49,30 @@ E2E = [
         },
     ),
     *kept(
+        "chat-server.md §7",
+        {
+            "abuse:turns": (
+                "Twenty writers on a hundred conversations, with failures: no turn is lost, "
+                "doubled or mixed."
+            ),
+        },
+    ),
+    *kept(
+        "chat-server.md §1",
+        {
+            "abuse:kill": "With SQLite a killed server has every turn whose [DONE] was seen.",
+            "abuse:term": "A stop under load ends every stream properly.",
+        },
+    ),
+    *kept(
+        "clients.md §3.1",
+        {
+            "packaging:nginx": (
+                "The documented nginx configuration passes streams, errors and departures on."
+            ),
+        },
+    ),
+    *kept(
         "clients.md §3.3",
         {
             "abuse:slow": (
