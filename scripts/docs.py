@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,12 +192,13 @@ def _toolset(name: str, specs: Sequence[ToolSpec]) -> str:
 
 async def _specs(name: str) -> Sequence[ToolSpec]:
     """The tools it has by itself; none when they come from the agent file."""
-    opening = tools.Opening(Path.cwd(), Values({}))
-    try:
-        async with tools.TOOLSETS[name](NOWHERE, opening) as toolset:
-            return (await toolset.tools(Around("root", "", None, {}, Draft()))).specs
-    except (ConfigError, ToolError):
-        return ()
+    with tempfile.TemporaryDirectory() as data:
+        opening = tools.Opening(Path.cwd(), Values({}), data_dir=Path(data))
+        try:
+            async with tools.TOOLSETS[name](NOWHERE, opening) as toolset:
+                return (await toolset.tools(Around("root", "", None, {}, Draft()))).specs
+        except (ConfigError, ToolError):
+            return ()
 
 
 def _sentence(text: str) -> str:

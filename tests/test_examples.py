@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +24,7 @@ from docker_agent.env.chain import Values
 from docker_agent.loader.look import look
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import find_source
+from docker_agent.messages import JSON
 from docker_agent.tools.table import TOOLSETS
 from tests.conftest import Serve
 from tests.harness import agent_yaml, clean_environment
@@ -273,3 +279,116 @@ def test_the_python_example_calls_its_functions(
     assert server.client().chat("how large is Rome?").content == "done"
     told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
     assert told == ["2800000", '["Berlin","Rome"]']
+
+
+def told(model: Model) -> list[str]:
+    """The results that the model was shown last."""
+    return [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+
+
+@requirement("style:examples")
+def test_the_script_example_runs_its_commands(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/script.yaml: a command as a tool."""
+    server = serve(EXAMPLES / "script.yaml", env=env)
+    model.script(call("disk_free", {}), say("done"))
+    assert server.client().chat("room?").content == "done"
+    assert told(model)[0].startswith("Filesystem")
+
+
+@requirement("style:examples")
+def test_the_planner_keeps_a_list_for_each_conversation(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/planner.yaml: think, todo and user_prompt; two users at once."""
+    client = serve(EXAMPLES / "planner.yaml", "--conversations-max", "9", env=env).client()
+    for person in ("ann", "bob"):
+        model.script(
+            call("think", {"thought": f"for {person}"}, id="c1", index=0)
+            + call("create_todo", {"description": person}, id="c2", index=1)
+            + call("user_prompt", {"message": "When?"}, id="c3", index=2),
+            say("done"),
+        )
+        assert client.chat("plan", headers={"x-conversation-id": person}).content == "done"
+        assert "ask the question in your reply" in told(model)[2].lower()
+    model.script(call("list_todos"), say("done"))
+    assert client.chat("list", headers={"x-conversation-id": "ann"}).content == "done"
+    assert "ann" in told(model)[-1] and "bob" not in told(model)[-1]
+
+
+@requirement("style:examples")
+def test_the_remembering_example_keeps_callers_apart(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/memory.yaml: what one user told, another is not shown."""
+    client = serve(EXAMPLES / "memory.yaml", env=env).client()
+    model.script(call("add_memory", {"memory": "likes tea"}), say("done"))
+    assert client.chat("I like tea", user="ann").content == "done"
+    seen: list[str] = []
+    for person in ("ann", "bob"):
+        model.script(call("get_memories"), say("done"))
+        client.chat("what do you know?", user=person)
+        seen.append(told(model)[-1])
+    assert "likes tea" in seen[0] and seen[1] == "[]"
+
+
+@requirement("style:examples")
+def test_the_web_example_reads_and_calls(
+    serve: Serve, model: Model, env: dict[str, str], tmp_path: Path
+) -> None:
+    """examples/web.yaml: a page, an endpoint, an API that describes itself."""
+    operation: dict[str, JSON] = {"operationId": "list_pets", "responses": {}}
+    document: dict[str, JSON] = {"openapi": "3.0.0", "paths": {"/pets": {"get": operation}}}
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    (tmp_path / "pets").write_text("rex, tom")
+    (tmp_path / "rex").write_text("a dog")
+    with shown(tmp_path) as url:
+        server = serve(EXAMPLES / "web.yaml", env={**env, "SERVICE_URL": url})
+        model.script(
+            call("fetch", {"urls": [f"{url}/rex"], "format": "text"}, id="c1", index=0)
+            + call("pet", {"name": "rex"}, id="c2", index=1)
+            + call("list_pets", {}, id="c3", index=2),
+            say("done"),
+        )
+        assert server.client().chat("pets?").content == "done"
+    page, pet, pets = told(model)
+    assert page.endswith("a dog") and (pet, pets) == ("a dog", "rex, tom")
+
+
+@requirement("style:examples")
+def test_the_code_mode_example_runs_a_script(
+    serve: Serve, model: Model, env: dict[str, str], tmp_path: Path
+) -> None:
+    """examples/code-mode.yaml: files are read from a script."""
+    (tmp_path / "a.txt").write_text("alpha")
+    server = serve(EXAMPLES / "code-mode.yaml", "--working-dir", str(tmp_path), env=env)
+    script = "return await read_file({path: 'a.txt'})"
+    model.script(call("run_tools_with_javascript", {"script": script}), say("done"))
+    assert server.client().chat("read").content == "done"
+    assert json.loads(told(model)[0])["value"] == "alpha"
+
+
+@contextmanager
+def shown(folder: Path) -> Generator[str]:
+    """The files of a folder on a small web server."""
+    handler = partial(QuietFiles, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """Serves files as text, and says nothing about it."""
+
+    def guess_type(self, path: object) -> str:
+        """Text, whatever the name."""
+        return "text/plain"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
