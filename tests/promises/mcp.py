@@ -159,6 +159,7 @@ MCP = [
                 "Addresses that are not public are refused by every spelling, name and DNS answer."
             ),
             "mcp:remote:secret": "What is secret in an address is told to nobody.",
+            "mcp:remote:tls": "A certificate must be that of the name that was meant.",
             "mcp:remote:redirect": "A redirect to another place is not followed.",
             "mcp:remote:bounds": "Endless and packed answers are refused.",
         },

@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +16,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.tools.mcp.opening import LIMIT
+
+CERTIFICATE = Path(__file__).parents[2] / "data" / "certificate.pem"
+"""For `localhost` and `model.test`."""
 
 
 class Door:
@@ -80,9 +84,9 @@ async def served(app: ASGIApp, *, uds: str = "", port: int = 0) -> AsyncGenerato
 
 @asynccontextmanager
 async def served_at(
-    make: Callable[[str], ASGIApp], *, uds: str = "", port: int = 0
+    make: Callable[[str], ASGIApp], *, uds: str = "", port: int = 0, tls: bool = False
 ) -> AsyncGenerator[str]:
-    """As `served`, for an app that must know where it is."""
+    """As `served`, for an app that must know where it is, with TLS if need be."""
     family = socket.AF_UNIX if uds else socket.AF_INET
     with socket.socket(family) as listening:
         if not uds:
@@ -90,7 +94,12 @@ async def served_at(
         listening.bind(uds or ("127.0.0.1", port))
         url = f"unix://{uds}" if uds else f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            make(url), log_level="critical", timeout_graceful_shutdown=1, ws="none"
+            make(url),
+            log_level="critical",
+            timeout_graceful_shutdown=1,
+            ws="none",
+            ssl_certfile=CERTIFICATE if tls else None,
+            ssl_keyfile=CERTIFICATE.with_name("certificate-key.pem") if tls else None,
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))

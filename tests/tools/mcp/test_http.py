@@ -22,7 +22,7 @@ from docker_agent.tools.port import Around, CallContext
 from tests.requirements import requirement
 from tests.tools.mcp import sdk_server
 from tests.tools.mcp.opening import LIMIT, names, opened, opened_any, text, value
-from tests.tools.mcp.serving import Door, served
+from tests.tools.mcp.serving import CERTIFICATE, Door, served, served_at
 from tests.tools.surroundings import around, context
 from tests.tools.web_server import Answer, computed, site
 
@@ -241,6 +241,23 @@ async def test_a_name_is_judged_by_where_it_leads(tmp_path: Path) -> None:
         with pytest.raises(StartError, match="public address"):
             await reached(Address(f"http://mcp.example:{port}/mcp"), "10.0.0.1")
         assert len(door.heard) == heard
+
+
+@requirement("mcp:remote:tls")
+async def test_a_certificate_must_be_that_of_the_name_and_not_of_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The connection goes to an address that was judged; who answers there must still be the one
+    that was meant."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    door = streamable(transport_security=None, host="0.0.0.0")
+    async with served_at(lambda url: door, tls=True) as url:
+        port = url.rpartition(":")[2]
+        await reached(Address(f"https://model.test:{port}/mcp"), "127.0.0.1")
+        heard = len(door.heard)
+        with pytest.raises(StartError, match="certificate"):
+            await reached(Address(f"https://mcp.example:{port}/mcp"), "127.0.0.1")
+        assert heard and len(door.heard) == heard
 
 
 @requirement("mcp:remote:redirect")

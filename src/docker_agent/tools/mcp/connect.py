@@ -142,6 +142,8 @@ def _start_error(exc: Exception, ends: list[End], seen: Seen) -> StartError:
             return StartError(str(cause), slow=True)
         case httpx2.HTTPStatusError() as failed:
             return StartError(f"it answered with HTTP {failed.response.status_code}")
+        case httpx2.ConnectError() if "certificate" in str(cause).lower():
+            return StartError("its certificate does not do", slow=True)
         case httpx2.ConnectError():
             return StartError("it cannot be reached")
         case httpx2.HTTPError():
