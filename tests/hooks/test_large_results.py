@@ -11,7 +11,7 @@ import pytest
 
 from docker_agent.errors import ToolError
 from docker_agent.hooks.large import MAX_BYTES, MAX_LINES, ending, is_large, shortened
-from docker_agent.hooks.large_results import PREFIX, LargeResults, open_large_results
+from docker_agent.hooks.large_results import LOCK, PREFIX, LargeResults, open_large_results
 from docker_agent.hooks.port import CUT_RESULTS
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
@@ -58,7 +58,7 @@ async def test_a_large_result_goes_to_a_private_file() -> None:
         assert path.parent.parent.name.startswith(PREFIX)
         assert await results.fit("a", "small", "read_file") == "small"
         assert await results.fit("a", LARGE, "") == shortened(LARGE)
-        assert len(files(path.parent.parent)) == 1
+        assert len(files(path.parent)) == 1
     assert not path.parent.parent.exists()
     assert await CUT_RESULTS.fit("a", LARGE, "read_file") == shortened(LARGE)
     assert CUT_RESULTS.directory("a") == ""
@@ -103,6 +103,26 @@ async def test_a_disk_that_cannot_keep_it_costs_no_answer(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     results = LargeResults(tmp_path / "file" / "below")
     assert await results.fit("a", LARGE, "r") == shortened(LARGE)
+
+
+@requirement("results:bounds")
+async def test_what_a_killed_server_left_behind_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that a living server holds stays, and so does what is not ours to judge."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, strange = tmp_path / f"{PREFIX}left", tmp_path / f"{PREFIX}strange"
+    for folder in (left, strange):
+        folder.mkdir()
+    (left / LOCK).write_text("")
+    (left / "result").write_text("x")
+    (tmp_path / f"{PREFIX}link").symlink_to(left)
+    async with open_large_results() as one:
+        kept = path_in(await one.fit("a", LARGE, "r"))
+        assert not left.exists() and strange.exists()
+        async with open_large_results():
+            assert kept.exists()
+    assert not kept.parent.parent.exists()
 
 
 Reach = Callable[[str], CallContext]

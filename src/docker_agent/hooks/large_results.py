@@ -6,6 +6,7 @@ Source: runtime.md §5.6. What comes here has lost its secrets already.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,9 @@ IDLE_SECONDS = 30 * 60.0
 """How long a folder is kept without use, where nobody says how long conversations are."""
 
 PREFIX = "docker-agent-tool-results-"
+
+LOCK = ".lock"
+"""The file that a living server holds locked; a folder whose lock is free was left behind."""
 
 
 @dataclass(slots=True)
@@ -70,6 +74,7 @@ class LargeResults:
         self._salt = secrets.token_bytes(16)
         self._folders: OrderedDict[str, _Folder] = OrderedDict()
         self._lock = anyio.Lock()
+        self._held: int | None = None
 
     def directory(self, owner: str) -> str:
         """Where the results of `owner` lie, whether there are any yet or not."""
@@ -111,6 +116,13 @@ class LargeResults:
             if folder is not None:
                 await _removed(folder.path)
 
+    async def close(self) -> None:
+        """Everything goes."""
+        await _removed(self._root)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
     def _used(self, folder: _Folder) -> None:
         folder.used = self._now()
         self._folders.move_to_end(str(folder.path))
@@ -123,6 +135,8 @@ class LargeResults:
             folder = self._folders[key] = _Folder(Path(key), self._now())
         self._used(folder)
         await self._make_room(folder, len(data))
+        if self._held is None:
+            self._held = await anyio.to_thread.run_sync(_hold, self._root)
         path = folder.path / f"tool-result-{secrets.token_hex(6)}.txt"
         await anyio.to_thread.run_sync(_write, path, data)
         folder.files[path] = len(data)
@@ -147,19 +161,39 @@ class LargeResults:
 
 @asynccontextmanager
 async def open_large_results(idle: float = IDLE_SECONDS) -> AsyncGenerator[LargeResults]:
-    """A place for large results below the system's folder for temporary files; removed with the
-    context."""
-    root = _new_root()
+    """A place for large results below the system's folder for temporary files, removed with the
+    context. What servers of this account left there that were killed goes too."""
+    parent = await anyio.to_thread.run_sync(_swept)
+    results = LargeResults(parent / f"{PREFIX}{secrets.token_hex(8)}", idle)
     try:
-        yield LargeResults(root, idle)
+        yield results
     finally:
         with anyio.CancelScope(shield=True):
-            await _removed(root)
+            await results.close()
 
 
-def _new_root() -> Path:
-    """A name that nobody can have taken; the folder is made when it is needed."""
-    return Path(os.path.realpath(tempfile.gettempdir())) / f"{PREFIX}{secrets.token_hex(8)}"
+def _swept() -> Path:
+    """The system's folder for temporary files, without what was left behind in it."""
+    parent = Path(os.path.realpath(tempfile.gettempdir()))
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+                continue
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
+    return parent
+
+
+def _hold(root: Path) -> int:
+    """Make the folder, and keep a lock in it for as long as this server lives."""
+    root.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
 
 
 def _write(path: Path, data: bytes) -> None:
