@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from docker_agent.hooks.fire import Entry, Firing
@@ -70,7 +71,8 @@ class Ears:
         )
 
     async def hear(self, given: HookInput) -> Verdict:
-        """As a hook."""
+        """As a hook, which takes its time."""
+        await anyio.lowlevel.checkpoint()
         self.told.append(given)
         return self._says.get(given.event, Verdict())
 
@@ -147,6 +149,10 @@ async def test_what_the_user_says_is_heard_once_and_answered_for_the_whole_run()
     for ask in model.asked:
         assert SystemMessage("be kind") in ask.messages
     assert SystemMessage("be kind") not in outcome.conversation.messages
+    ears.told.clear()
+    first = agent("root", Actor("a"), hooks=ears.hooks, force_handoff="next")
+    await go(team(first, agent("next", Actor("b"), hooks=ears.hooks)))
+    assert [(one.agent, one.prompt) for one in ears.told] == [("root", "go")]
     ears.told.clear()
     answer = (UserMessage("x"), AssistantMessage(calls=(call("c"),)), ToolMessage("c1", "r"))
     await go(of, new=answer)
