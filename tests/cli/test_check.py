@@ -96,24 +96,26 @@ def test_other_programs_get_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "flags", "status", "said"),
     [
-        ("agents: {root: {model: local/smollm2}}", (), 0, "The file is right."),
+        ("agents: {root: {model: ollama/llama3.2}}", (), 0, "The file is right."),
         ("agents: {root: {model: openai/gpt-5}}", (), 0, "on this machine: OPENAI_API_KEY"),
         ("agents: {root: {model: openai/gpt-5}}", ("--strict",), 1, "lacks what it needs"),
+        ("agents: {root: {model: local/smollm2}}", (), 0,
+         "unavailable: local/smollm2: run docker-agent models pull smollm2"),
         ("agents: {root: {model: m}}", (), 1, "a.yaml:1: agents.root.model: agent 'root'"),
         ("agents: {root: {model: opnai/gpt-5}}", (), 1, "unknown provider type 'opnai'"),
         ("agents: {root: {model: a/b, modle: x}}", (), 1, "did you mean 'model'?"),
         ("agents: [", (), 1, "a.yaml:2:1: did not find"),
         ("agents: {}", (), 1, "no agents are defined"),
-        ("agents: {root: {model: local/smollm2}}", ("--agent", "x"), 1, "agent 'x' not found"),
-        ("agents: {root: {model: local/smollm2}}\npermissions: {deny: ['mcp:x']}", (), 1,
+        ("agents: {root: {model: ollama/llama3.2}}", ("--agent", "x"), 1, "agent 'x' not found"),
+        ("agents: {root: {model: ollama/llama3.2}}\npermissions: {deny: ['mcp:x']}", (), 1,
          "'mcp:x' must name a server"),
         ("models: {any: {first_available: [openai/a, mistral/b]}}\nagents: {root: {model: any}}",
          (), 0, "unavailable: a.yaml:1: models.any.first_available: none of first_available"),
         ("models: {any: {first_available: [openai/a, mistral/b]}}\nagents: {root: {model: any}}",
          ("--strict",), 1, "mistral/b: MISTRAL_API_KEY"),
-        ("agents: {root: {model: local/smollm2, instruction: 'Hi ${USER}'}}", ("--strict",), 1,
+        ("agents: {root: {model: ollama/llama3.2, instruction: 'Hi ${USER}'}}", ("--strict",), 1,
          "warning: agents.root.instruction: ${USER} stays as it is; write ${env.USER}"),
-        ("agents: {root: {model: local/smollm2, toolsets: [{type: shell, env: {A: $NOPE}}]}}", (),
+        ("agents: {root: {model: ollama/llama3.2, toolsets: [{type: shell, env: {A: $NOPE}}]}}", (),
          1, "environment variable NOPE not set"),
     ],
 )  # fmt: skip
@@ -140,7 +142,7 @@ def test_a_file_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
 def test_nothing_is_started_and_nothing_written(tmp_path: Path) -> None:
     """A look, not a start: no database, no process, no folder."""
     (tmp_path / "a.yaml").write_text(
-        "agents: {root: {model: local/smollm2, toolsets: [{type: memory}, {type: fetch},"
+        "agents: {root: {model: ollama/llama3.2, toolsets: [{type: memory}, {type: fetch},"
         " {type: mcp, command: touch, args: [started]}]}}"
     )
     done = run_command("check", "a.yaml", home=tmp_path)

@@ -15,12 +15,12 @@ from tests.requirements import requirement
 @pytest.mark.parametrize("name", ["agent.yaml", "other.yml", "team.hcl"])
 def test_a_first_file_is_written_and_right(tmp_path: Path, name: str) -> None:
     """Both forms pass `check`, and say what to do next."""
-    done = run_command("init", name, "--model", "local/smollm2", home=tmp_path)
+    done = run_command("init", name, "--model", "ollama/llama3.2", home=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"{name} is written. Next: docker-agent check {name}\n"
     checked = run_command("check", name, "--strict", home=tmp_path)
     assert checked.returncode == 0, checked.stdout
-    assert "model local/smollm2" in checked.stdout
+    assert "model ollama/llama3.2" in checked.stdout
     assert f"docker-agent serve chat {name}" in (tmp_path / name).read_text()
 
 

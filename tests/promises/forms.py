@@ -81,4 +81,55 @@ FORMS = [
             "file:schema:printed": "`docker-agent schema` prints the published JSON Schema.",
         },
     ),
+    *kept(
+        "agent-file.md §8",
+        {
+            "file:8:E1": (
+                "Error 1 of the catalogue, file missing or unreadable, is found and said in words."
+            ),
+            "file:8:E9": ("Error 9 of the catalogue, no agents, is found and said in words."),
+            "file:8:E16": (
+                "Error 16 of the catalogue, no candidate that can be used, is found and said "
+                "in words."
+            ),
+            "file:8:E17": (
+                "Error 17 of the catalogue, auto impossible, is found and said in words."
+            ),
+            "file:8:E18": (
+                "Error 18 of the catalogue, missing variables, is found and said in words."
+            ),
+            "file:8:E34": (
+                "Error 34 of the catalogue, cache path that escapes, is found and said in words."
+            ),
+            "file:8:E36": (
+                "Error 36 of the catalogue, client that cannot be built, is found and said "
+                "in words."
+            ),
+            "file:8:E37": (
+                "Error 37 of the catalogue, Docker's gateway without a token, is found and "
+                "said in words."
+            ),
+            "file:8:E38": (
+                "Error 38 of the catalogue, bad registry reference, is found and said in words."
+            ),
+            "file:8:E39": (
+                "Error 39 of the catalogue, refused address, is found and said in words."
+            ),
+            "file:8:E40": (
+                "Error 40 of the catalogue, files that name each other too deep, is found and "
+                "said in words."
+            ),
+            "file:8:E41": (
+                "Error 41 of the catalogue, unknown --agent, is found and said in words."
+            ),
+        },
+    ),
+    *kept(
+        "agent-file.md §1.3",
+        {
+            "file:1.3:upgrades-valid": (
+                "An old file that is right says the same, and is right, in the newest version."
+            ),
+        },
+    ),
 ]

@@ -31,7 +31,7 @@ from docker_agent.loader.source import Source
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.log import LOGGER_NAME
 from docker_agent.models.resolve import resolve, unknown_provider
-from docker_agent.models.weights import locate
+from docker_agent.models.weights import KNOWN, locate
 from docker_agent.permissions import Rules, SafetyMode, decide, strictest
 from docker_agent.registry.elsewhere import open_elsewhere
 from docker_agent.tools import table as tools
@@ -249,6 +249,10 @@ class _Looking:
                 raise unknown_provider(declared, resolved.provider, [*self._known])
         except ConfigError as exc:
             return msgspec.structs.replace(found, problem=str(exc))
+        local = resolved.protocol == "local" and resolved.model in KNOWN
+        if local and not self._has_weights(resolved.model):
+            told = f"local/{resolved.model}: run docker-agent models pull {resolved.model}"
+            return msgspec.structs.replace(found, unavailable=told)
         return found
 
     def _has_weights(self, name: str) -> bool:
