@@ -132,4 +132,16 @@ FORMS = [
             ),
         },
     ),
+    *kept(
+        "agent-file.md §2",
+        {
+            "file:2:unused": (
+                "Keys for interactive clients are accepted, and named once in the debug log."
+            ),
+        },
+    ),
+    *kept(
+        "agent-file.md §1.2",
+        {"file:1.2:watched": "What an HCL file reads with file() is watched as the file itself."},
+    ),
 ]

@@ -4,6 +4,7 @@ clearly."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from docker_agent.config.beside import LARGEST, read_beside
@@ -13,20 +14,29 @@ from docker_agent.config.tree import Node, Raw, Table
 from docker_agent.config.yaml_text import read_yaml
 from docker_agent.errors import ConfigError
 
+Touched = Callable[[Path], None]
+
+
+def unwatched(path: Path) -> None:
+    """Nobody wants to know."""
+
+
 _ASSIGNMENT = re.compile(r"^[a-z_]+[ \t]*=", re.MULTILINE)
 _HCL_BLOCK = re.compile(r'(?:agent|model|provider|mcp|rag|metadata|permissions|toolsets)[ \t]+["{]')
 
 
-def decode(data: bytes, name: str, directory: Path | None = None) -> Raw:
+def decode(
+    data: bytes, name: str, directory: Path | None = None, touched: Touched = unwatched
+) -> Raw:
     """The top-level mapping of an agent file; `name` is what messages call it, `directory` where
-    it lies, None when that is not on this machine.
+    it lies, None when that is not on this machine. `touched` is told of files that are read beside.
 
     YAML, of which only the first document counts, JSON or HCL. Raises `ConfigError` for text that
     is none of them, duplicate keys, circular aliases, and what is too large or nested too deep.
     """
     text = _text(data, name)
     try:
-        node = _read_hcl(text, directory) if looks_like_hcl(name, text) else _read(text)
+        node = _read_hcl(text, directory, touched) if looks_like_hcl(name, text) else _read(text)
     except BadSyntax as exc:
         raise ConfigError(f"{name}:{exc.line}:{exc.column}: {exc}") from None
     except MarkedError as exc:
@@ -51,10 +61,15 @@ def looks_like_hcl(name: str, text: str) -> bool:
     return False
 
 
-def _read_hcl(text: str, directory: Path | None) -> Node:
+def _read_hcl(text: str, directory: Path | None, touched: Touched) -> Node:
     from docker_agent.config.hcl_text import read_hcl
 
-    return read_hcl(text, lambda path: read_beside(path, directory))
+    def read_file(path: str) -> str:
+        if directory is not None and "\0" not in path:
+            touched(directory / path)
+        return read_beside(path, directory)
+
+    return read_hcl(text, read_file)
 
 
 def _text(data: bytes, name: str) -> str:

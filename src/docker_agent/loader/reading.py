@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from docker_agent.config.agent_file import AgentFile
-from docker_agent.config.decode import looks_like_hcl
+from docker_agent.config.decode import looks_like_hcl, unwatched
 from docker_agent.config.parse import inline_instruction_files, parse
 from docker_agent.errors import ConfigError
 from docker_agent.loader.source import Source
@@ -120,7 +120,8 @@ def read_agent_file(data: bytes, source: Source, seen: Seen | None = None) -> Ag
     if seen is not None and source.directory is not None:
         for name in _read_by_hcl(data, source.name):
             seen.file(source.directory / name)
-    file = parse(data, source.name, source.directory)
+    touched = seen.file if seen is not None else unwatched
+    file = parse(data, source.name, source.directory, touched)
     if not file.agents:
         raise ConfigError(f"{source.name}: no agents are defined; add at least one under 'agents:'")
     if seen is not None and source.directory is not None:

@@ -9,6 +9,7 @@ import logging
 
 from docker_agent.config.agent_file import Agent, AgentFile
 from docker_agent.config.model import Model
+from docker_agent.loader.unused import tell_unused
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 def refuse_unbuilt(file: AgentFile) -> None:
     """Warn about wishes that are not granted; raise `ConfigError` for guards that would be
     missing."""
+    tell_unused(file)
     for agent in file.agents:
         _refuse_guards(agent)
     for name, model in file.models.items():
