@@ -165,3 +165,23 @@ def test_a_draining_server_takes_no_new_request(
         stream.rest()
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1\r\n" in answer.lower()
+
+
+@requirement("chat:1:draining", "chat:2:one-error-shape")
+def test_a_request_that_is_cut_before_its_body_came_is_told_so_in_our_shape(
+    scripted: Scripted, serve: Serve, model: Model
+) -> None:
+    """chat-server.md §2: every non-2xx body, also when the drain ends."""
+    server = serve(agent_yaml(scripted.url, model.name), "--shutdown-timeout", "1s")
+    with server.client().connect() as late:
+        late.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 9\r\n\r\n"
+        )
+        assert late.recv(4096).startswith(b"HTTP/1.1 100")
+        server.signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: late.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b'"code":"draining"' in answer
+    assert server.wait() == 0
+    assert "Traceback" not in server.log

@@ -277,6 +277,30 @@ def test_a_paused_turn_in_which_tools_ran_is_held_and_resumed_once(
 
 
 @requirement("chat:3:held-turns")
+def test_a_turn_paused_by_another_server_has_expired(
+    scripted: Scripted, serve: Serve, model: Model
+) -> None:
+    """chat-server.md §3: never a second execution: ids are known by a seal of the keys, also after
+    a restart and on another machine."""
+    agent = {"model": model.name, "toolsets": [{"type": "think"}]}
+    file = agent_yaml(scripted.url, {"root": agent})
+    flags = ("--api-key", "k")
+    one, other = serve(file, *flags).client(key="k"), serve(file, *flags).client(key="k")
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    model.script(call("think", {"thought": "t"}) + call("weather"), say("no"))
+    paused = one.chat("go", tools=[tool]).json["choices"][0]["message"]
+    history = [
+        {"role": "user", "content": "go"},
+        paused,
+        {"role": "tool", "tool_call_id": paused["tool_calls"][0]["id"], "content": "sun"},
+    ]
+    reply = other.chat(history, tools=[tool])
+    assert (reply.status, reply.error["code"]) == (409, "turn_expired")
+    assert len(model.heard) == 1
+    assert one.chat(history, tools=[tool]).content == "no"
+
+
+@requirement("chat:3:held-turns")
 def test_a_paused_turn_goes_on_in_its_conversation(keeper: Server, model: Model) -> None:
     """chat-server.md §3: with a conversation id the turn is in the conversation, own results
     kept."""

@@ -122,6 +122,7 @@ def test_strict_models_refuse_unknown_names_and_aliases_are_names(
     assert [m["id"] for m in client.get("/v1/models").json["data"]] == ["root", "sage"]
     aliased = client.chat("hi", model="gpt-4o")
     assert (aliased.headers["x-agent"], aliased.json["model"]) == ("sage", "gpt-4o")
+    assert client.get("/v1/models/gpt-4o").json["id"] == "gpt-4o"
     unknown = client.chat("hi", model="gpt-5")
     assert (unknown.status, unknown.error["code"], unknown.error["param"]) == (
         404,

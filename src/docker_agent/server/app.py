@@ -103,12 +103,13 @@ def build_app(
     when it is over.
     """
     tally = Tally()
+    keys = keys or Keys()
     services = Services(
         teams,
         settings,
-        keys or Keys(),
+        keys,
         cors or Cors(),
-        Places(conversations, PausedTurns(settings.conversation_ttl)),
+        Places(conversations, PausedTurns(settings.conversation_ttl, seal=keys.seal())),
         running or Running(),
         RateLimit(settings.rate),
         tally,
@@ -141,8 +142,10 @@ class App:
         except ClientLeft:
             exchange.left_early()
         except asyncio.CancelledError:
-            # The server is stopping and the client has been told: nothing above us waits for this.
-            if not exchange.finished:
+            # The server is stopping, and nothing above us waits for this: the client is told.
+            if not exchange.finished and not exchange.head_sent:
+                await exchange.fail(RequestError("draining", "The server is shutting down."))
+            elif not exchange.finished:
                 raise
         except Exception:
             log.exception("request %s failed", exchange.request_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,6 +30,11 @@ class Keys:
     def any(self) -> bool:
         """Whether a key is asked for."""
         return bool(self._given or self._file)
+
+    def seal(self) -> bytes:
+        """A secret that servers with the same keys share; of this process alone without keys."""
+        known = b"".join(sorted((*self._given, *self._named)))
+        return _digest(b"seal" + (known or secrets.token_bytes(32)))
 
     def reload(self) -> None:
         """Read the file again; raises `ConfigError` and keeps the old keys when it is broken."""

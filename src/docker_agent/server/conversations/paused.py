@@ -45,10 +45,18 @@ class _Held(msgspec.Struct, frozen=True):
 class PausedTurns:
     """Paused turns by the call ids that we gave them; ids of ours are known by their seal."""
 
-    def __init__(self, ttl: float, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ttl: float,
+        *,
+        seal: bytes | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seal` is what ids of ours are known by; those of another server with the same one too:
+        their turns are not here, so they have expired, and no tool runs twice."""
         self._ttl = ttl
         self._now = now
-        self._key = secrets.token_bytes(32)
+        self._key = seal or secrets.token_bytes(32)
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     def __len__(self) -> int:
@@ -56,18 +64,24 @@ class PausedTurns:
         self._forget_old()
         return len({held.ids for held in self._held.values()})
 
-    def hold(self, caller: str, agent: str, outcome: Outcome) -> Outcome:
-        """The outcome with sealed call ids, its conversation held under them."""
+    def _with_our_ids(self, outcome: Outcome) -> Outcome:
+        """The outcome with call ids that are known to be ours when they come back."""
         renamed = {call.id: self._sealed() for call in outcome.pending}
         conversation = _renamed(outcome.conversation, renamed)
         pending = tuple(_renamed_call(call, renamed) for call in outcome.pending)
-        held = _Held(caller, agent, conversation, tuple(renamed.values()), self._now() + self._ttl)
+        return msgspec.structs.replace(outcome, conversation=conversation, pending=pending)
+
+    def hold(self, caller: str, agent: str, outcome: Outcome) -> Outcome:
+        """The outcome with sealed call ids, its conversation held under them."""
+        outcome = self._with_our_ids(outcome)
+        ids = tuple(call.id for call in outcome.pending)
+        held = _Held(caller, agent, outcome.conversation, ids, self._now() + self._ttl)
         self._forget_old()
         for id in held.ids:
             self._held[id] = held
         while len({held.ids for held in self._held.values()}) > MAX_HELD:
             self._drop(next(iter(self._held.values())))
-        return msgspec.structs.replace(outcome, conversation=conversation, pending=pending)
+        return outcome
 
     def resume(self, caller: str, agent: str, messages: Sequence[Message]) -> Continuation | None:
         """What the last tool messages go on with; None when they answer no turn of ours.
@@ -81,11 +95,7 @@ class PausedTurns:
         self._forget_old()
         held = self._held.get(ours[0].call_id)
         if held is None or (held.caller, held.agent) != (caller, agent):
-            raise RequestError(
-                "turn_expired",
-                "The turn these tool results belong to is gone: it was answered already or waited "
-                "too long. Ask again from the user's message.",
-            )
+            raise expired()
         self._drop(held)
         return Continuation(held.conversation, tuple(answers))
 
@@ -112,6 +122,15 @@ class PausedTurns:
         body = call_id.removeprefix(_PREFIX)
         name, seal = body[:-_SEAL], body[-_SEAL:]
         return bool(name) and hmac.compare_digest(self._seal(name).encode(), seal.encode())
+
+
+def expired() -> RequestError:
+    """The error for tool results whose turn is gone."""
+    return RequestError(
+        "turn_expired",
+        "The turn these tool results belong to is gone: it was answered already or waited too "
+        "long. Ask again from the user's message.",
+    )
 
 
 def _last_answers(messages: Sequence[Message]) -> list[ToolMessage]:

@@ -18,15 +18,18 @@ async def list_models(exchange: Exchange) -> None:
 
 
 async def retrieve_model(exchange: Exchange) -> None:
-    """One agent; its name may hold slashes."""
+    """One agent, by its name, which may hold slashes, or by an alias: clients look whether the name
+    they were given exists."""
     team = exchange.services.teams.peek()
-    name: str = exchange.scope["path_params"]["id"]
+    asked: str = exchange.scope["path_params"]["id"]
+    name = exchange.settings.aliases.get(asked, asked)
     visible = _visible(team, exchange.settings.entry)
     if name not in visible:
         known = ", ".join(visible)
-        text = f"The model '{name}' does not exist; this server has: {known}."
+        text = f"The model '{asked}' does not exist; this server has: {known}."
         raise RequestError("model_not_found", text, param="model")
-    await exchange.respond(200, msgspec.json.encode(_model(team, name)))
+    found = msgspec.structs.replace(_model(team, name), id=asked)
+    await exchange.respond(200, msgspec.json.encode(found))
 
 
 def _visible(team: Team, entry: str | None) -> tuple[str, ...]:
