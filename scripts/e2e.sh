@@ -17,6 +17,7 @@ environment() { # NAME: a Python environment from requirements/e2e-NAME.txt
     if VIRTUAL_ENV="$E2E_HOME/$1" .venv/bin/uv pip install --quiet --no-deps --require-hashes -r "requirements/e2e-$1.txt"; then
         printf '%s' "$wanted" >"$stamp"
     else
+        rm -rf "${E2E_HOME:?}/$1"
         echo "e2e: $1 cannot be installed here; its tests are skipped" >&2
     fi
 }
@@ -34,6 +35,7 @@ node_clients() {
     if (cd "$E2E_HOME/node" && npm ci --no-audit --no-fund --loglevel=error >/dev/null); then
         printf '%s' "$wanted" >"$E2E_HOME/node/.installed"
     else
+        rm -rf "${E2E_HOME:?}/node"
         echo "e2e: Node's clients cannot be installed here; their tests are skipped" >&2
     fi
 }

@@ -4,7 +4,6 @@ environments first."""
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,7 +34,7 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Drivers]:
 
         def driver_of(client: Client) -> Driver:
             if client.name not in running:
-                if not Path(client.command[0]).exists() and shutil.which(client.command[0]) is None:
+                if not client.installed:
                     pytest.skip(f"{client.name} is not installed")
                 home = tmp_path_factory.mktemp("client")
                 running[client.name] = started.enter_context(Driver(client.command, home))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.e2e.places import node_driver, python_driver
+from tests.e2e.places import E2E_HOME, node_driver, python_driver
 
 MODELS = "models"
 WHOLE = "JSON"
@@ -55,6 +55,11 @@ class Client:
     """It takes a stream's usage from the server; otherwise it has a tokenizer guess."""
     statuses: bool = True
     """Its errors tell the HTTP status."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether `scripts/e2e.sh` could make its environment."""
+        return (E2E_HOME / self.environment / ".installed").exists()
 
     @property
     def command(self) -> tuple[str, ...]:
