@@ -78,9 +78,11 @@ class Opaque(msgspec.Struct, frozen=True):
 
 
 class SystemMessage(msgspec.Struct, frozen=True, tag="system"):
-    """Instructions."""
+    """Instructions. `passing` ones may be others in the next call (the date): providers' caches
+    should end before them."""
 
     text: str
+    passing: bool = False
 
 
 class UserMessage(msgspec.Struct, frozen=True, tag="user"):

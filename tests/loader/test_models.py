@@ -88,3 +88,29 @@ async def test_models_that_toolsets_name_are_opened(
         }
     content["agents"]["root"]["toolsets"][0]["model"] = "nobody/x"
     assert "unknown provider type 'nobody'" in await complaint(tmp_path, content)
+
+
+@requirement("loader:caps")
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"max_tokens": 100_000}, "this is no context size"),
+        (
+            {"max_tokens": 8192, "provider_opts": {"context_size": "8192"}},
+            "all of the context_size",
+        ),
+        ({"max_tokens": 200_000, "provider_opts": {"context_size": 400_000}}, ""),
+        ({"max_tokens": 99_999}, ""),
+        ({"provider_opts": {"http_headers": {"X-A": 5}}}, "http_headers.X-A is no text"),
+    ],
+)
+async def test_settings_that_look_wrong_are_warned_of(
+    keys: dict[str, JSON], said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """agent-file.md §3.6 and §3.2.1: a warning at load, with its place."""
+    model = {"provider": "ollama", "model": "m", **keys}
+    async with loaded(tmp_path, {"models": {"m": model}, "agents": {"root": {"model": "m"}}}):
+        pass
+    warnings = [record.getMessage() for record in caplog.records if "models.m" in record.message]
+    assert len(warnings) == int(bool(said))
+    assert said in "".join(warnings)

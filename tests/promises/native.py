@@ -47,7 +47,7 @@ NATIVE = [
                 "provider_opts and task_budget of a Claude model are read; wrong types are ignored."
             ),
             "models:anthropic:auth": (
-                "Federated sign-in, not built, and unset variables stop the start."
+                "Federated sign-in replaces the key; unset variables stop the start."
             ),
             "models:anthropic:product": (
                 "An agent with provider anthropic answers over HTTP, whole and streamed, with"

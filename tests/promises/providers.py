@@ -40,6 +40,10 @@ PROVIDERS = [
         },
     ),
     *kept(
+        "agent-file.md §3.6; agent-file.md §3.2.1",
+        {"loader:caps": "Caps and headers that look wrong are warned of at load."},
+    ),
+    *kept(
         "agent-file.md §3.11",
         {
             "loader:routing": (

@@ -147,8 +147,8 @@ async def test_what_the_user_says_is_heard_once_and_answered_for_the_whole_run()
     outcome = await go(of, new=(AssistantMessage("old"), UserMessage("one"), UserMessage("two")))
     assert [one.prompt for one in ears.told] == ["one\ntwo"]
     for ask in model.asked:
-        assert SystemMessage("be kind") in ask.messages
-    assert SystemMessage("be kind") not in outcome.conversation.messages
+        assert SystemMessage("be kind", passing=True) in ask.messages
+    assert SystemMessage("be kind", passing=True) not in outcome.conversation.messages
     ears.told.clear()
     first = agent("root", Actor("a"), hooks=ears.hooks, force_handoff="next")
     await go(team(first, agent("next", Actor("b"), hooks=ears.hooks)))
@@ -176,7 +176,9 @@ async def test_words_after_a_tool_stand_in_the_next_prompt_only() -> None:
     model = Actor((call("t"),), (call("t", "c2", n=1),), "done")
     of = team(agent("root", model, {"t": fine}, hooks=ears.hooks))
     await go(of)
-    counts = [ask.messages.count(SystemMessage("mind the gap")) for ask in model.asked]
+    counts = [
+        ask.messages.count(SystemMessage("mind the gap", passing=True)) for ask in model.asked
+    ]
     assert counts == [0, 1, 1]
     assert [one.tool_response for one in ears.told] == ["fine", "fine"]
 

@@ -116,7 +116,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "thinking_budget": (
                 "how much a reasoning model thinks: `none`, `minimal`, `low`, `medium`, `high`, …"
             ),
-            "task_budget": "*later*",
+            "task_budget": "tokens for a whole task, Anthropic only",
             "provider_opts": (
                 "what only this provider takes: `seed`, `top_k`, `http_headers`, "
                 "`context_size`, `api_version`, …"
@@ -132,7 +132,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "compaction_threshold": "from what share of the window on; wins over the agent's",
             "capabilities": "whether it reads `image` and `pdf`",
             "bypass_models_gateway": "go direct, with its own key, when there is a models gateway",
-            "auth": "*later*",
+            "auth": "sign in to Anthropic by workload identity federation, in place of a key",
         },
         "Provider": {
             "provider": (

@@ -126,7 +126,7 @@ class _Builder:
         self._file = file
         self._overrides = overrides
         self._secrets = secrets
-        self._models = Models(self._file, overrides, secrets, http)
+        self._models = Models(self._file, overrides, secrets, http, trusted=source.local)
         self._trusted = source.local or overrides.safety_explicit
         told = secrets if self._trusted else Told(secrets, source.name)
         self._tools = tools_opening(file, source, overrides, told)

@@ -34,7 +34,7 @@ from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Allo
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
 from docker_agent.models.priced import Priced
-from docker_agent.models.resolve import Resolved, resolve, unknown_provider
+from docker_agent.models.resolve import Resolved, resolve, unknown_provider, warn_of_caps
 from docker_agent.models.routing import Router
 from docker_agent.models.weights import locate
 
@@ -99,7 +99,15 @@ def _fallbacks(agent: declared.Agent) -> tuple[str, ...]:
 class Models:
     """The models of a file whose choices are made (`with_choices`)."""
 
-    def __init__(self, file: AgentFile, overrides: Overrides, secrets: Secrets, http: Http) -> None:
+    def __init__(
+        self,
+        file: AgentFile,
+        overrides: Overrides,
+        secrets: Secrets,
+        http: Http,
+        *,
+        trusted: bool = True,
+    ) -> None:
         self._file = file
         self._overrides = overrides
         self._secrets = secrets
@@ -109,6 +117,7 @@ class Models:
             StandIns(secrets, needed) if overrides.replay else secrets,
             overrides.cache_dir,
             replay=overrides.replay,
+            trusted=trusted,
             catalogue=Catalogue(overrides.data_dir),
         )
         self._opened: dict[str, Model] = {}
@@ -198,6 +207,7 @@ class Models:
             raise model.error(f"'{resolved.protocol}' is not supported yet")
         if resolved.protocol not in table.PROVIDERS:
             raise unknown_provider(model, resolved.protocol, [*known_providers(self._file)])
+        warn_of_caps(resolved)
         gateway = self._overrides.gateway
         if gateway is not None and not self._overrides.replay and gateways.applies(resolved):
             return await self._open_gatewayed(gateway, resolved, name, stack)

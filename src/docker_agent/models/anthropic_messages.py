@@ -35,9 +35,8 @@ MAKER = "anthropic"
 NO_OUTPUT = "(no output)"
 MARK: JSON = {"type": "ephemeral"}
 
-MARKED_SYSTEM = 2
 MARKED_MESSAGES = 2
-"""How many blocks and messages carry a cache mark; the API takes four marks in all."""
+"""How many messages carry a cache mark; with two system blocks they are all the API takes."""
 
 _UNMARKABLE = ("thinking", "redacted_thinking")
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
@@ -112,20 +111,25 @@ def _layout(message: AssistantMessage, thoughts: int) -> list[str]:
 def system_blocks(messages: Sequence[Message]) -> list[JSON]:
     """The `system` blocks: every system message, trimmed.
 
-    Cache marks stand on the last two that precede the conversation, so that what changes from call
-    to call (a date) does not cost the cache of what stands before it.
+    Cache marks stand on two of those that precede the conversation: the last before any that may
+    change from call to call (a date), so that those do not cost the cache of what stands before
+    them, and the last of all. Where none may change, on the last two.
     """
     blocks: list[JSON] = []
-    leading = 0
-    in_front = True
+    leading = lasting = 0
+    in_front = steady = True
     for message in messages:
         if not isinstance(message, SystemMessage):
             in_front = False
         elif text := message.text.strip():
             blocks.append({"type": "text", "text": text})
             leading += in_front
-    for block in blocks[max(0, leading - MARKED_SYSTEM) : leading]:
-        block["cache_control"] = MARK
+            steady = steady and not message.passing
+            lasting += in_front and steady
+    before = lasting if lasting < leading else leading - 1
+    for place in {before, leading}:
+        if place > 0:
+            blocks[place - 1]["cache_control"] = MARK
     return blocks
 
 

@@ -35,8 +35,6 @@ def messages_settings(resolved: Resolved, secrets: Secrets, output: int = 0) -> 
     """How a declared model is reached and asked; `output` is the most tokens the model can give, 0
     when unknown. Raises `ConfigError` naming the model's place in the file."""
     declared, options = resolved.declared, resolved.options
-    if resolved.inherited.auth is not None:
-        raise declared.error("auth is not supported yet; use token_key", "auth")
     key = _key(resolved, secrets)
     try:
         base_url = expand_shell(resolved.base_url or BASE_URL, secrets.get)
@@ -71,7 +69,7 @@ def _key(resolved: Resolved, secrets: Secrets) -> str | None:
 
     A definition with an address and no `token_key` goes without (agent-file.md §2.8.1).
     """
-    if resolved.gated:
+    if resolved.gated or resolved.inherited.auth is not None:
         return None
     if resolved.key is None and resolved.base_url:
         return (secrets.get(KEY) or None) if resolved.declared.base_url else None

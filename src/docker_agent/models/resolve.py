@@ -5,6 +5,7 @@ Source: agent-file.md §2.8, §3.1 and §3.2.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import cast
 
@@ -23,10 +24,15 @@ from docker_agent.models.endpoints import (
 )
 from docker_agent.models.openai_messages import OutputField
 
+log = logging.getLogger(__name__)
+
 CHAT = "openai_chatcompletions"
 RESPONSES = "openai_responses"
 EXTRA_SAMPLING = ("top_k", "repetition_penalty", "min_p", "typical_p")
 """Sampling options that go into the body of a chat completion as they are (agent-file.md §3.7)."""
+
+SUSPICIOUS_CAP = 100_000
+"""Tokens from which on a cap on answers looks like a window."""
 
 _INHERITED = (
     "base_url",
@@ -100,7 +106,7 @@ def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:
         or explicit
         or (provider == "openai" and bool(model.base_url)),
         track_usage=model.track_usage is not False,
-        headers=overlaid(endpoint.headers if endpoint else {}, _headers(options)),
+        headers=overlaid(endpoint.headers if endpoint else {}, _headers(options, declared)),
         options=options,
     )
 
@@ -190,11 +196,30 @@ def _effort(model: Model) -> str | None:
     return str(budget)
 
 
-def _headers(options: Mapping[str, JSON]) -> dict[str, str]:
-    """Extra headers of `provider_opts.http_headers`; line breaks are taken out."""
+def warn_of_caps(resolved: Resolved) -> None:
+    """Warn of a cap on answers that leaves no room for a question. Source: agent-file.md §3.6."""
+    cap, given = resolved.inherited.max_tokens or 0, str(resolved.options.get("context_size", ""))
+    size = int(given) if given.isascii() and given.isdigit() else 0
+    if cap < (size or SUSPICIOUS_CAP):
+        return
+    text = f"{cap} tokens for an answer are " + (
+        f"all of the context_size of {size}"
+        if size
+        else "very many; this is no context size: that is provider_opts.context_size"
+    )
+    log.warning("%s", resolved.declared.error(text, "max_tokens"))
+
+
+def _headers(options: Mapping[str, JSON], declared: Model) -> dict[str, str]:
+    """Extra headers of `provider_opts.http_headers`; line breaks are taken out, what is no text is
+    left out with a warning."""
     given = options.get("http_headers")
     if not isinstance(given, dict):
         return {}
+    for name, value in cast(dict[str, JSON], given).items():
+        if not isinstance(value, str):
+            text = f"http_headers.{name} is no text and is left out"
+            log.warning("%s", declared.error(text, "provider_opts"))
     return {
         str(name): value.replace("\r", "").replace("\n", "")
         for name, value in cast(dict[str, JSON], given).items()

@@ -12,6 +12,7 @@ from docker_agent.config.expand import expand_shell
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.models.anthropic import AnthropicMessages
+from docker_agent.models.anthropic_federation import Federated
 from docker_agent.models.anthropic_settings import messages_settings
 from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.dmr import open_docker_model
@@ -39,12 +40,14 @@ class Opening(msgspec.Struct, frozen=True):
     what is known of models.
 
     `replay` says that the client answers from a recording: nothing on this machine is started.
+    `trusted`: the operator has the file on disk, so it may name commands and files.
     """
 
     http: Http
     secrets: Secrets
     cache_dir: Path
     replay: bool = False
+    trusted: bool = True
     catalogue: Catalogue = SHIPPED
 
 
@@ -157,7 +160,22 @@ async def open_anthropic(resolved: Resolved, opening: Opening) -> AsyncGenerator
     known = opening.catalogue.completed(model_card(resolved, resolved.model))
     settings = messages_settings(resolved, opening.secrets, known.output)
     card = opening.catalogue.completed(model_card(resolved, settings.model))
-    yield AnthropicMessages(opening.http, settings, card)
+    yield AnthropicMessages(_signed_in(resolved, opening, settings.url), settings, card)
+
+
+def _signed_in(resolved: Resolved, opening: Opening, url: str) -> Http:
+    """The client that signs in as the model's `auth` says."""
+    auth = resolved.inherited.auth
+    federation = auth.workload_identity_federation if auth else None
+    if auth is None or federation is None or opening.replay:
+        return opening.http
+    token = federation.identity_token
+    if token is not None and not token.env and not opening.trusted:
+        raise auth.error(
+            "in a file that is not on this machine an identity token may come from a variable "
+            "alone; use identity_token.env"
+        )
+    return Federated(opening.http, federation, url.removesuffix("/v1/messages"), opening.secrets)
 
 
 @asynccontextmanager

@@ -41,9 +41,9 @@ def system_blocks(
         handoff_block(agent, team) if agent.handoffs else "",
         agent.instruction,
         *tool_texts,
-        *contexts,
     ]
-    return [SystemMessage(block) for block in blocks if block.strip()]
+    lasting: list[Message] = [SystemMessage(block) for block in blocks if block.strip()]
+    return lasting + [SystemMessage(text, passing=True) for text in contexts if text.strip()]
 
 
 def team_block(agent: Agent, team: Mapping[str, Agent]) -> str:

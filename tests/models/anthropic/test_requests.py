@@ -297,6 +297,24 @@ def test_the_last_system_blocks_in_front_are_marked(leading: int, marks: list[in
 
 
 @requirement("agent-file:4.3:cache-marks")
+@pytest.mark.parametrize(
+    ("kinds", "marks"),
+    [
+        ("LLPP", [1, 3]),
+        ("LLP", [1, 2]),
+        ("LPPP", [0, 3]),
+        ("PP", [1]),
+        ("LPL", [0, 2]),
+        ("L", [0]),
+    ],
+)
+def test_what_passes_does_not_cost_the_cache_before_it(kinds: str, marks: list[int]) -> None:
+    """agent-file.md §4.3: the last invariant block and the last extra one."""
+    front = [SystemMessage(f"s{n}", passing=kind == "P") for n, kind in enumerate(kinds)]
+    assert marked(system_blocks([*front, UserMessage("hi")])) == marks
+
+
+@requirement("agent-file:4.3:cache-marks")
 def test_the_last_two_messages_end_with_a_mark() -> None:
     """agent-file.md §4.3: the last content block of the final two messages, none before."""
     wired = wired_messages(

@@ -126,21 +126,6 @@ def test_a_task_has_its_budget(budget: JSON, sent: int) -> None:
 
 
 @requirement("models:anthropic:auth")
-def test_federated_sign_in_stops_the_start() -> None:
-    """agent-file.md §2.8.2: not built; a credential is never quietly replaced by another."""
-    auth = {
-        "type": "workload_identity_federation",
-        "workload_identity_federation": {
-            "federation_rule_id": "fdrl_1",
-            "organization_id": "o",
-            "identity_token": {"env": "MINE"},
-        },
-    }
-    with pytest.raises(ConfigError, match=r"models\.m\.auth: auth is not supported yet"):
-        settings_of({"auth": auth})
-
-
-@requirement("models:anthropic:auth")
 def test_a_variable_nobody_set_is_named() -> None:
     """agent-file.md §3.1: model and base_url are expanded."""
     with pytest.raises(ConfigError, match="NOWHERE"):
