@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docker_agent.env.directories import Directories, private
+from docker_agent.env.directories import Directories, installation_id, private
 from docker_agent.errors import ConfigError
 from tests.requirements import requirement
 
@@ -67,3 +67,15 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
         private(tmp_path / "file")
     with pytest.raises(ConfigError, match="cannot be made"):
         private(tmp_path / "file" / "below")
+
+
+@requirement("models:gateway:sources")
+def test_an_installation_has_one_name_where_it_can_be_kept(tmp_path: Path) -> None:
+    """agent-file.md §3.12: X-Cagent-Id; a read-only place is no reason not to start."""
+    config = tmp_path / "config"
+    first = installation_id(config)
+    assert first == installation_id(config)
+    assert (config / "user-uuid").stat().st_mode & 0o077 == 0
+    (tmp_path / "file").write_text("")
+    nowhere = tmp_path / "file" / "config"
+    assert installation_id(nowhere) != installation_id(nowhere)

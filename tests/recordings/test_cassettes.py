@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from docker_agent.errors import ConfigError
 from docker_agent.models.cassette import HEAD, Interaction, read_cassette, written
-from docker_agent.models.scrub import scrubbed, scrubbed_url, secrets_in
+from docker_agent.models.scrub import (
+    plain_environment,
+    scrubbed,
+    scrubbed_url,
+    secret_values,
+    secrets_in,
+)
 from tests.requirements import requirement
 
 URL = "https://api.openai.com/v1/chat/completions"
@@ -135,3 +141,15 @@ def test_keys_in_headers_and_addresses_are_known_secrets() -> None:
     assert scrubbed("plain-word-key google-word json", secrets) == "*** *** json"
     url = "https://me:pass@host/v1?key=abc&alt=sse&api-version=1"
     assert scrubbed_url(url, ()) == "https://host/v1?key=***&alt=sse&api-version=1"
+
+
+@requirement("models:recording:scrub")
+def test_child_processes_get_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """chat-server.md §6: child processes get the environment without provider keys."""
+    names = ("OPENAI_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "X_PASS")
+    for name in (*names, "KEYBOARD", "DOCKER_HOST"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+    kept = plain_environment()
+    assert [name for name in names if name in kept] == []
+    assert {"KEYBOARD", "DOCKER_HOST", "PATH"} <= set(kept)
+    assert "value-of-HF_TOKEN" in secret_values()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from docker_agent.models.cassette import Interaction
 from docker_agent.models.errors import HttpError
@@ -70,6 +71,19 @@ async def test_calls_that_only_the_recorder_made_are_passed_over() -> None:
     )
     bodies = [asked("hi", model="other"), asked("hi", "hello", "how are you?")]
     assert await answers(tape, bodies) == ["hello", "fine"]
+
+
+@requirement("models:replay:order")
+async def test_bodies_with_bare_line_breaks_are_compared_too() -> None:
+    """Recordings whose requests hold line breaks inside JSON texts."""
+    tape = Replay("t", [broken("to a", "a"), broken("to b", "b")])
+    assert await answers(tape, [asked("b"), asked("a")]) == ["to b", "to a"]
+
+
+def broken(answer: str, said: str) -> Interaction:
+    """An interaction whose question is no JSON, strictly."""
+    body = asked(said).replace("You answer.", "You\n\nanswer.") + "\n"
+    return replace(recorded(answer, said), body=body)
 
 
 @requirement("models:replay:order")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import uuid
@@ -11,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from docker_agent.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 _NAME = "cagent"
 
@@ -72,16 +75,17 @@ def private(directory: Path) -> Path:
 
 def installation_id(config: Path) -> str:
     """What tells this installation from others: a random name, made at the first call and kept
-    below the configuration directory. Raises `ConfigError` when it cannot be kept."""
-    path = private(config) / "user-uuid"
+    below the configuration directory; where nothing can be kept, another one each time."""
+    path = config / "user-uuid"
+    made = str(uuid.uuid4())
     try:
         if kept := path.read_text().strip() if path.exists() else "":
             return kept
-        made = str(uuid.uuid4())
+        private(config)
         path.write_text(made)
         path.chmod(0o600)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: cannot be used: {exc}") from exc
+    except (OSError, UnicodeDecodeError, ConfigError) as exc:
+        log.info("%s cannot be kept: %s", path, exc)
     return made
 
 

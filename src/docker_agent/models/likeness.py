@@ -29,10 +29,7 @@ class Question(msgspec.Struct, frozen=True):
 
 def question_of(body: bytes) -> Question:
     """The question in a request's body; an empty one when nothing can be made of it."""
-    try:
-        decoded: JSON = msgspec.json.decode(body)
-    except UNREADABLE:
-        return Question(body=body)
+    decoded = _decoded(body)
     if not isinstance(decoded, dict):
         return Question(body=body)
     fields = cast(dict[str, JSON], decoded)
@@ -53,6 +50,17 @@ def question_of(body: bytes) -> Question:
         last=words[-1] if words else "",
         body=msgspec.json.encode(decoded, order="deterministic"),
     )
+
+
+def _decoded(body: bytes) -> JSON:
+    """The JSON of a body; line breaks inside its texts, which some recordings have, are read as
+    such."""
+    for text in (body, body.strip().replace(b"\r", b"").replace(b"\n", b"\\n")):
+        try:
+            return msgspec.json.decode(text)
+        except UNREADABLE:
+            continue
+    return None
 
 
 def _words(message: Mapping[str, JSON]) -> str:

@@ -34,7 +34,11 @@ _SECRET_SHAPES = re.compile(
 )
 
 
-_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"KEYS?$|KEY_ID$|API_?KEY|ACCESS_?KEY|PRIVATE_KEY|TOKENS?$|_TOKEN_|BEARER|SECRET|PASSW|PASSPHRASE"
+    r"|_PASS$|_PAT$|_JWT$|CREDENTIAL",
+    re.IGNORECASE,
+)
 
 
 def secret_values() -> list[str]:
