@@ -38,8 +38,8 @@ HELD_BACK = 4096
 Memo = dict[int, tuple[Message, Message]]
 """Messages already looked through in this run, by identity."""
 
-_REMEMBERED = 64
-"""Prompts known to be clean."""
+_REMEMBERED = 4096
+"""Texts known to be clean, by hash: prompts and histories come again with every request."""
 
 
 class Redaction:
@@ -53,7 +53,7 @@ class Redaction:
         self.in_arguments = in_arguments
         self.in_messages = in_messages
         self.in_results = in_results
-        self._clean: set[str] = set()
+        self._clean: set[int] = set()
 
     def arguments(self, arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """A call's arguments without secrets; the very object when there are none."""
@@ -82,25 +82,37 @@ class Redaction:
         return RedactedStream().feed if self.in_results else str
 
     def _message(self, message: Message, memo: Memo) -> Message:
-        if isinstance(message, SystemMessage):
-            return self._system(message)
+        text = _only_text(message)
+        if text is not None and self._is_clean(text):
+            return message
         known = memo.get(id(message))
         if known is None:
             known = memo[id(message)] = (message, _redacted_message(message))
         return known[1]
 
-    def _system(self, message: SystemMessage) -> SystemMessage:
-        """Prompts are the same in every request, so clean ones are remembered."""
-        text = message.text
-        if text in self._clean:
-            return message
-        found = redact(text)
-        if found is not text and found != text:
-            return SystemMessage(found)
+    def _is_clean(self, text: str) -> bool:
+        mark = hash(text)
+        if mark in self._clean:
+            return True
+        if redact(text) is not text:
+            return False
         if len(self._clean) >= _REMEMBERED:
             self._clean.clear()
-        self._clean.add(text)
-        return message
+        self._clean.add(mark)
+        return True
+
+
+def _only_text(message: Message) -> str | None:
+    """The text of a message that holds nothing else; None for any other."""
+    match message:
+        case SystemMessage(text=text):
+            return text
+        case UserMessage(content=str(text)):
+            return text
+        case AssistantMessage(text=text, reasoning="", calls=()):
+            return text
+        case _:
+            return None
 
 
 NO_REDACTION = Redaction()
