@@ -64,6 +64,21 @@ The file is right, but this machine lacks what it needs.
     )
 
 
+@requirement("cli:check:unsupported")
+def test_a_toolset_that_is_left_out_is_shown_so(tmp_path: Path) -> None:
+    """Not as one whose tools will be known later."""
+    (tmp_path / "plan.yaml").write_text(
+        "agents: {root: {model: openai/gpt-5, toolsets: [{type: plan}, {type: think}]}}\n"
+    )
+    env = {"OPENAI_API_KEY": "k"}
+    done = run_command("check", "plan.yaml", home=tmp_path, env=env)
+    assert "    ├── toolset plan: left out, as it is not supported yet\n" in done.stdout
+    assert "warning: agents.root.toolsets[0]: 'plan' is not supported yet" in done.stdout
+    told = json.loads(run_command("check", "plan.yaml", "--json", home=tmp_path, env=env).stdout)
+    shown = told["agents"][0]["toolsets"]
+    assert [(one["tools"], one["supported"]) for one in shown] == [([], False), (["think"], True)]
+
+
 @requirement("cli:check:json")
 def test_other_programs_get_json(tmp_path: Path) -> None:
     """The same as one JSON object."""
@@ -86,6 +101,7 @@ def test_other_programs_get_json(tmp_path: Path) -> None:
             "name": "filesystem",
             "tools": ["read_file", "write_file"],
             "refused": ["read_file"],
+            "supported": True,
         }
     ]
     assert root["models"] == [{"name": "fast", "provider": "mine", "model": "m-1"}]

@@ -113,6 +113,8 @@ PLACE = f"{NAME}:6: agents.r.toolsets[0]"
     [
         ("shel", "tools", "[]", f"{NAME}:5: agents.r.toolsets[0].type: 'shel' is no toolset; "
          "did you mean 'shell'?"),
+        ("switch_model", "models", "[a/b]", f"{NAME}:5: agents.r.toolsets[0].type: 'switch_model' "
+         "is no toolset; did you mean 'model_picker'?"),
         ("fetch", "timeout", "fast", f"{PLACE}.timeout: 'fast' is a text; a whole number is "
          "expected"),
         ("fetch", "allowed_domains", "['a*b']", f"{PLACE}.allowed_domains[0]: 'a*b' is no host; "

@@ -55,6 +55,18 @@ def test_an_unknown_key_is_refused_wherever_it_stands() -> None:
     )
     complaints(
         """
+        budgets: {}
+        providers: {p: {base_url: "http://h", headers: {}}}
+        agents:
+          root: {model: a/b, enable_bang_commands: true}
+        """,
+        "1: unknown key 'budgets'; the keys here are version, agents, models, providers, mcps, "
+        "rag, toolsets, commands, skills, permissions, runtime, metadata",
+        "2: providers.p: unknown key 'headers'; did you mean 'provider_opts.http_headers'?",
+        "4: agents.root: unknown key 'enable_bang_commands'",
+    )
+    complaints(
+        """
         agents:
           root:
             model: a/b

@@ -26,6 +26,25 @@ def _text(version: int, file: Mapping[str, JSON]) -> str:
     return json.dumps({"version": version, **file})
 
 
+@requirement("file:1.3:older-hint")
+def test_a_file_of_an_older_version_that_does_not_say_so_is_told() -> None:
+    """Files from before there were versions give a model's provider as `type`."""
+    file = "agents:\n  r: {model: m}\nmodels:\n  m:\n    type: openai\n    model: x\n"
+    assert problems(file) == [
+        f"{NAME}:5: models.m: unknown key 'type' in version 12; version 1 removed it; "
+        "hint: this is a file of version 0; say so with 'version: 0'"
+    ]
+    assert problems(f"version: 0\n{file}") == []
+
+
+@requirement("file:1.3:older-hint")
+def test_no_older_version_is_named_that_would_not_help() -> None:
+    """A key that is new, or one that no version supports any more, rules it out."""
+    model = "models:\n  m: {type: openai, model: x, title_model: m}\n"
+    assert "hint" not in problems(f"agents:\n  r: {{model: m}}\n{model}")[0]
+    assert "hint" not in problems("env: {A: b}\nagents:\n  r: {model: openai/x}\n")[0]
+
+
 @requirement("file:1.3:known-since")
 @pytest.mark.parametrize(("version", "key", "before", "file"), CASES)
 def test_a_key_is_unknown_before_its_version_and_known_from_then_on(

@@ -28,6 +28,10 @@ FILE_FORMS = [
                 "The hint at a key of a later version names the smallest version that accepts "
                 "the whole file."
             ),
+            "file:1.3:older-hint": (
+                "A file with keys of an older version that does not declare it is told which "
+                "version it is."
+            ),
             "file:1.3:known-since": (
                 "A key is unknown before the version that brought it, known from then on, "
                 "unknown again where it was removed."

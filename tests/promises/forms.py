@@ -43,6 +43,9 @@ FORMS = [
                 "`check` shows the team as a tree: agents, models, toolsets, sub-agents, what is "
                 "missing, what the safety mode refuses."
             ),
+            "cli:check:unsupported": (
+                "`check` shows a toolset that is not supported yet as left out."
+            ),
             "cli:check:json": "`check --json` says the same to programs, and no secret.",
             "cli:check:status": (
                 "`check` exits 0 for a file that is right, else 1; --strict also fails for "

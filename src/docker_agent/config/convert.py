@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -22,6 +22,11 @@ Reader = Callable[[Raw], Any]
 
 MOST_ERRORS = 10
 """Lines of complaint that one error holds."""
+_ALIKE = 0.65
+"""How much alike two words must be for one to be meant by the other, of 1: `retry` is meant as
+`retries`, `budgets` not as `agents`."""
+_ELSEWHERE = MappingProxyType({"headers": ("provider_opts", "http_headers")})
+"""Keys that are looked for beside a mapping in which they stand under another name."""
 _FEW_KEYS = 14
 
 
@@ -51,7 +56,7 @@ def together(problems: Iterable[ConfigError]) -> ConfigError:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'shell'?`, or nothing when no known word is close."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=_ALIKE)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -223,7 +228,10 @@ class _Fields:
 
     def unknown(self, raw: Raw, key: str, line: int) -> ConfigError:
         hint = did_you_mean(key, self.readers)
-        if not hint and len(self.readers) <= _FEW_KEYS:
+        inside, name = _ELSEWHERE.get(key, ("", ""))
+        if inside in self.readers:
+            hint = f"; did you mean '{inside}.{name}'?"
+        elif not hint and len(self.readers) <= _FEW_KEYS:
             hint = f"; the keys here are {', '.join(self.readers)}"
         return raw.error(f"unknown key {key!r}{hint}", line=line)
 

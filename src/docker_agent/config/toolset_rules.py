@@ -85,6 +85,8 @@ REQUIRED: Mapping[str, str] = MappingProxyType(
         "python": "ref",
     }
 )
+_RENAMED = MappingProxyType({"switch_model": "model_picker"})
+"""Types of files from before there were versions for them, and what they became."""
 _LISTS_OF_DOMAINS = ("allowed_domains", "blocked_domains")
 _LISTS_WITHOUT_BLANKS = ("allow_list", "deny_list", "allowed_servers", "blocked_servers", "models")
 _SHARED_KEYS = ("type", "name", "tools", "instruction", "toon", "readonly", "model", "defer")
@@ -97,7 +99,8 @@ def toolset_problems(toolset: Toolset) -> Iterator[ConfigError]:
         yield toolset.error("the key 'type' is missing")
         return
     if toolset.type not in TYPES:
-        hint = did_you_mean(toolset.type, TYPES) or f"; use one of {', '.join(sorted(TYPES))}"
+        hint = did_you_mean(_RENAMED.get(toolset.type, toolset.type), TYPES)
+        hint = hint or f"; use one of {', '.join(sorted(TYPES))}"
         yield toolset.error(f"{toolset.type!r} is no toolset{hint}", "type")
         return
     if toolset.name and toolset.type not in NAMED_TYPES:

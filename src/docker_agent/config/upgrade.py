@@ -18,8 +18,8 @@ def upgrade(raw: Raw) -> Raw:
     and for what no version supports any more. Source: agent-file.md §1.3.
     """
     version = declared_version(raw)
+    check_keys(raw, version)
     if version < CURRENT_VERSION:
-        check_keys(raw, version)
         _check_old_values(raw, version)
         for number in range(version, CURRENT_VERSION):
             raw = STEPS.get(number, _unchanged)(raw)

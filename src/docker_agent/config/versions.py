@@ -177,6 +177,10 @@ FILE = _known(
 )
 
 
+_LOST = ("key 'env'", "key 'env_file'")
+"""What no version supports any more, not even the older ones that know it."""
+
+
 class _Use(msgspec.Struct, frozen=True):
     """A key or form that a file uses; `spans` empty: no version knows it."""
 
@@ -206,7 +210,8 @@ def declared_version(raw: Raw) -> int:
 
 
 def check_keys(raw: Raw, version: int) -> None:
-    """Refuse keys that `version` does not know, with the version that would accept the file.
+    """Refuse keys that `version` does not know, with the version that would accept the file: the
+    first newer one, else the last older one.
 
     Keys that no version knows are left to the conversion. Raises `ConfigError`.
     """
@@ -214,15 +219,19 @@ def check_keys(raw: Raw, version: int) -> None:
     wrong = [use for use in uses if use.spans and not use.fits(version)]
     if not wrong:
         return
-    newer = range(version + 1, CURRENT_VERSION + 1)
-    enough = next((each for each in newer if all(use.fits(each) for use in uses)), None)
+    lost = any(use.what in _LOST for use in wrong)
+    older = () if lost else range(version - 1, -1, -1)
+    others = (*range(version + 1, CURRENT_VERSION + 1), *older)
+    enough = next((each for each in others if all(use.fits(each) for use in uses)), None)
     raise together(_wrong(use, version, enough) for use in wrong)
 
 
 def _wrong(use: _Use, version: int, enough: int | None) -> ConfigError:
     ended = all(end <= version for _, end in use.spans)
     hint = f"; version {use.spans[-1][1]} removed it" if ended else ""
-    if enough is not None:
+    if enough is not None and enough < version:
+        hint = f"{hint}; hint: this is a file of version {enough}; say so with 'version: {enough}'"
+    elif enough is not None:
         hint = (
             f"; hint: version {enough} knows this key; raise the top-level version field, "
             f"currently {version}"
