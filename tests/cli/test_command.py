@@ -170,3 +170,33 @@ def test_variables_come_from_files_in_order(
     )
     server.client().chat("hi")
     assert model.heard[0].messages[0]["content"] == "Ada likes tea"
+
+
+@requirement("cli:elsewhere")
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["run", "a.yaml"], "docker-agent chat"),
+        (["new"], "docker-agent init"),
+        (["pull", "org/agent"], "docker-agent share pull"),
+        (["serve", "api", "a.yaml"], "docker-agent serve chat"),
+        (["a.yaml"], "docker-agent serve chat a.yaml"),
+        (["serve", "a.hcl"], "docker-agent serve chat a.hcl"),
+        (["serve", "chat", "a.yaml", "--yolo"], "--safety autonomous"),
+    ],
+)
+def test_commands_of_other_programs_are_told_what_they_are_here(
+    arguments: list[str], meant: str, tmp_path: Path
+) -> None:
+    """Hands know `run`, `new` and `--yolo`, and files are given without a command."""
+    done = run_command(*arguments, home=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"Did you mean '{meant}'?\n")
+
+
+@requirement("cli:elsewhere")
+def test_a_typing_mistake_is_still_told_the_nearest_command(tmp_path: Path) -> None:
+    """click's own suggestion; nothing is suggested for a word that is like none."""
+    assert "'check'" in run_command("chek", "a.yaml", home=tmp_path).stderr
+    assert "mean" not in run_command("bogus", home=tmp_path).stderr
+    assert "mean" not in run_command("share", "a.yaml", home=tmp_path).stderr

@@ -43,6 +43,10 @@ FORMS = [
                 "`check` shows the team as a tree: agents, models, toolsets, sub-agents, what is "
                 "missing, what the safety mode refuses."
             ),
+            "cli:elsewhere": (
+                "A command or flag that only other programs for agent files have is told what it "
+                "is called here; a file without a command, which command serves it."
+            ),
             "cli:check:unsupported": (
                 "`check` shows a toolset that is not supported yet as left out."
             ),

@@ -13,6 +13,7 @@ from docker_agent.cli.alias import alias
 from docker_agent.cli.chat import chat as chat_here
 from docker_agent.cli.check import check
 from docker_agent.cli.flags import Globals, global_flags
+from docker_agent.cli.hints import HelpfulGroup, with_known_flag
 from docker_agent.cli.init import init
 from docker_agent.cli.mcp import mcp
 from docker_agent.cli.models import models
@@ -26,7 +27,7 @@ from docker_agent.errors import ConfigError
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-@click.group(context_settings=_HELP)
+@click.group(cls=HelpfulGroup, context_settings=_HELP)
 @global_flags
 @click.pass_context
 def root(context: click.Context) -> None:
@@ -42,7 +43,7 @@ def root(context: click.Context) -> None:
     context.ensure_object(Globals)
 
 
-@root.group()
+@root.group(cls=HelpfulGroup)
 def serve() -> None:
     """Serve agents over HTTP."""
 
@@ -93,7 +94,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
             standalone_mode=False,
         )
     except click.UsageError as exc:
-        exc.show(sys.stderr)
+        with_known_flag(exc).show(sys.stderr)
         return 2
     except ConfigError as exc:
         click.echo(f"docker-agent: {exc}", err=True)
