@@ -104,15 +104,11 @@ class Redaction:
 
 def _only_text(message: Message) -> str | None:
     """The text of a message that holds nothing else; None for any other."""
-    match message:
-        case SystemMessage(text=text):
-            return text
-        case UserMessage(content=str(text)):
-            return text
-        case AssistantMessage(text=text, reasoning="", calls=()):
-            return text
-        case _:
-            return None
+    if isinstance(message, UserMessage):
+        return message.content if isinstance(message.content, str) else None
+    if isinstance(message, AssistantMessage):
+        return None if message.calls or message.reasoning else message.text
+    return message.text if isinstance(message, SystemMessage) else None
 
 
 NO_REDACTION = Redaction()

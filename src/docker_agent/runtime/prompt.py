@@ -99,7 +99,8 @@ def clean_history(
     tools = any(isinstance(message, ToolMessage) or _calls(message) for message in kept)
     if tools:
         kept = _forget_old(kept, limits.old_tool_tokens)
-    kept = [whole for message in kept if (whole := _without_blanks(message)) is not None]
+    if not all(map(_says_something, kept)):
+        kept = [whole for message in kept if (whole := _without_blanks(message)) is not None]
     if tools:
         kept = _cap_results(balance(kept), limits.result_tokens)
     return kept if card is None else fit_modalities(kept, card)
@@ -107,6 +108,12 @@ def clean_history(
 
 def _calls(message: Message) -> tuple[ToolCall, ...]:
     return message.calls if isinstance(message, AssistantMessage) else ()
+
+
+def _says_something(message: Message) -> bool:
+    """Whether a message is plainly not blank: the quick look that nearly all of them pass."""
+    text = message.content if isinstance(message, UserMessage) else message.text
+    return bool(text) and isinstance(text, str) and not text.isspace()
 
 
 def _without_blanks(message: Message) -> Message | None:
