@@ -30,6 +30,10 @@ SERVER = [
                 "A head that does not arrive in 30 seconds is 408, one that is too long 431, both "
                 "in the error shape; a silent connection is closed."
             ),
+            "server:unread-bodies": (
+                "A client that ends the connection with its request gets the error, also when its "
+                "body was refused unread."
+            ),
             "server:slow-bodies": "A body that does not arrive in time is 408, and the end.",
         },
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import sys
 import zlib
 from importlib import import_module
@@ -68,6 +69,24 @@ def test_what_is_broken_or_cut_is_a_400_that_names_the_encoding(lane: Lane, name
         reply = lane.client.request("POST", PATH, body, {"Content-Encoding": name})
         assert reply.status == 400, reply.text
         assert name in reply.error["message"]
+
+
+@requirement("server:unread-bodies")
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_sends_all_of_it_before_it_reads_gets_the_413(
+    lane: Lane, version: str
+) -> None:
+    """Python's urllib does so, and asks for the end of the connection with every request."""
+    size = 30 * 1024 * 1024
+    head = (
+        f"POST {PATH} HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Length: {size}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", lane.server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + b"x" * size)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.endswith(b"}}")
 
 
 @requirement("server:packed-bodies")

@@ -52,6 +52,7 @@ class HelpfulGroup(click.Group):
 def with_known_flag(exc: click.UsageError) -> click.UsageError:
     """`exc`, which names our flag for one that another program has."""
     if isinstance(exc, click.NoSuchOption) and exc.option_name in _FLAGS:
-        known = [_FLAGS[exc.option_name]]
-        return click.NoSuchOption(exc.option_name, possibilities=known, ctx=exc.ctx)
+        meant = _FLAGS[exc.option_name]
+        complaint = f"No such option '{exc.option_name}'. Did you mean '{meant}'?"
+        return click.UsageError(complaint, exc.ctx)
     return exc

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
@@ -31,6 +32,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 _JSON = (b"content-type", b"application/json")
 NO_CONTENT = 204
 """The one status whose answer has neither body nor length."""
+
+_BODY_HEADERS = (b"content-length", b"transfer-encoding")
 
 _MAX_REQUEST_ID = 128
 
@@ -58,7 +61,7 @@ class Exchange:
     """A request with its headers read once, and the only way to answer it.
 
     `finished` is true from the moment the last write begins: a disconnect seen after that is no
-    news.
+    news. `unread` is true while there may be more of the body.
     """
 
     __slots__ = (
@@ -78,6 +81,7 @@ class Exchange:
         "settings",
         "started",
         "status",
+        "unread",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, services: Services) -> None:
@@ -95,6 +99,7 @@ class Exchange:
         self.head_sent = False
         self.endpoint = OTHER
         self.status = LEFT
+        self.unread = any(name in self.headers for name in _BODY_HEADERS)
         self.error: tuple[str, str] | None = None
         self.record: Record | None = None
 
@@ -109,7 +114,9 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The next ASGI message."""
-        return await self._receive()
+        message = await self._receive()
+        self.unread = message["type"] == "http.request" and message.get("more_body", False)
+        return message
 
     async def left(self) -> None:
         """Returns when the client has gone, or when the answer is complete."""
@@ -149,7 +156,25 @@ class Exchange:
         if status != NO_CONTENT:
             headers = (*headers, (b"content-length", str(len(body)).encode()))
         await self.start(status, headers)
-        await self.write(b"" if self.method == "HEAD" else body, more=False)
+        body = b"" if self.method == "HEAD" else body
+        if self.unread and self._ends_connection:
+            await self.write(body, more=True)
+            await self._discard()
+            body = b""
+        await self.write(body, more=False)
+
+    @property
+    def _ends_connection(self) -> bool:
+        asked = self.header(b"connection").lower()
+        return "close" in asked or self.scope.get("http_version") == "1.0"
+
+    async def _discard(self) -> None:
+        """Take the rest of a body nobody wants. A connection that ends while its client still
+        sends is reset, and the client never sees the answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.waits.discard):
+                while self.unread:
+                    await self.receive()
 
     async def fail(self, error: RequestError | HttpError) -> None:
         """Send an error as the whole answer."""
