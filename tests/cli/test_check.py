@@ -79,6 +79,41 @@ def test_a_toolset_that_is_left_out_is_shown_so(tmp_path: Path) -> None:
     assert [(one["tools"], one["supported"]) for one in shown] == [([], False), (["think"], True)]
 
 
+@requirement("cli:check:hooks")
+@pytest.mark.parametrize(
+    ("event", "name", "said"),
+    [
+        (
+            "turn_start",
+            "add_dates",
+            "there is no builtin hook 'add_dates'; did you mean 'add_date'?",
+        ),
+        ("turn_start", "elsewhere", "there is no builtin hook 'elsewhere'; use one of add_date, "),
+        ("stop", "redact_secrets", "redact_secrets"),
+        ("session_start", "add_date", "add_date"),
+    ],
+)
+def test_builtin_hooks_that_no_server_takes_are_problems(
+    event: str, name: str, said: str, tmp_path: Path
+) -> None:
+    """What stops the server is said before: hooks of other programs, and misplaced ones."""
+    (tmp_path / "hooks.yaml").write_text(
+        "agents:\n"
+        "  root:\n"
+        "    model: openai/gpt-5\n"
+        f"    hooks: {{{event}: [{{type: builtin, command: {name}}}]}}\n"
+    )
+    env = {"OPENAI_API_KEY": "k"}
+    checked = run_command("check", "hooks.yaml", home=tmp_path, env=env)
+    served = run_command("serve", "chat", "hooks.yaml", "-l", "127.0.0.1:0", home=tmp_path, env=env)
+    place = f"hooks.yaml:4: agents.root.hooks.{event}[0]"
+    problem = next(line for line in checked.stdout.splitlines() if line.startswith("problem: "))
+    assert problem.startswith(f"problem: {place}")
+    assert said in problem
+    assert (checked.returncode, served.returncode) == (1, 1)
+    assert problem.removeprefix("problem: ") in served.stderr
+
+
 @requirement("cli:check:json")
 def test_other_programs_get_json(tmp_path: Path) -> None:
     """The same as one JSON object."""

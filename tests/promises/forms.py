@@ -47,6 +47,10 @@ FORMS = [
                 "A command or flag that only other programs for agent files have is told what it "
                 "is called here; a file without a command, which command serves it."
             ),
+            "cli:check:hooks": (
+                "`check` finds builtin hooks that do not exist or stand at the wrong event, as "
+                "the server would."
+            ),
             "cli:check:unsupported": (
                 "`check` shows a toolset that is not supported yet as left out."
             ),

@@ -102,8 +102,10 @@ class _Building:
         for event, hook, matcher in _each(hooks):
             if EVENTS[event].never:
                 log.warning("%s", hook.error(f"{event} hooks never run in a server"))
-            if hook.type == "builtin" and self._is_special(event, hook):
-                continue
+            if hook.type == "builtin":
+                check_builtin(event, hook)
+                if self._is_special(event, hook):
+                    continue
             made = self._hook(event, hook)
             seconds = float(hook.timeout if hook.timeout > 0 else DEFAULT_SECONDS)
             if hook.type == "builtin" and BUILTINS[hook.command].quick:
@@ -142,13 +144,9 @@ class _Building:
     def _is_special(self, event: HookEvent, hook: DeclaredHook) -> bool:
         """Builtins that are no entries: always on, fixed in place, or without a meaning here."""
         name = hook.command
-        if name in REFUSED:
-            raise hook.error(f"the hook {name} cannot be served: {REFUSED[name]}", "command")
         if name in NO_EFFECT:
             log.warning("%s", hook.error(f"{name} has no effect: {NO_EFFECT[name]}", "command"))
         elif name == REDACT:
-            if event not in REDACTING:
-                raise _misplaced(hook, tuple(REDACTING))
             self._redacting.add(REDACTING[event])
         return name in NO_EFFECT or name in (REDACT, ALWAYS_ON)
 
@@ -163,22 +161,13 @@ class _Building:
                     )
                 return self._command(hook, hook.command)
             case "builtin":
-                return self._builtin(event, hook)
+                return self._builtin(hook)
             case "model":
                 return self._model(hook)
 
-    def _builtin(self, event: HookEvent, hook: DeclaredHook) -> Hook:
-        row = BUILTINS.get(hook.command)
-        if row is None:
-            known = (*BUILTINS, REDACT, ALWAYS_ON)
-            raise hook.error(
-                f"there is no builtin hook '{hook.command}'" + did_you_mean(hook.command, known),
-                "command",
-            )
-        if row.events and event not in row.events:
-            raise _misplaced(hook, row.events)
+    def _builtin(self, hook: DeclaredHook) -> Hook:
         try:
-            return row.make(self._opening, hook.args)
+            return BUILTINS[hook.command].make(self._opening, hook.args)
         except ConfigError as exc:
             raise hook.error(str(exc), "args") from exc
 
@@ -199,6 +188,34 @@ class _Building:
         directory = opening.working_dir / Path(hook.working_dir).expanduser()
         command = Command(text, hook.args, directory, {**opening.environ, **own})
         return command_hook(command, opening.slots)
+
+
+def check_builtin(event: HookEvent, hook: DeclaredHook) -> None:
+    """Whether there is such a builtin, and for this event. Raises `ConfigError`."""
+    name = hook.command
+    if name in REFUSED:
+        raise hook.error(f"the hook {name} cannot be served: {REFUSED[name]}", "command")
+    if name == REDACT and event not in REDACTING:
+        raise _misplaced(hook, tuple(REDACTING))
+    if name in NO_EFFECT or name in (REDACT, ALWAYS_ON):
+        return
+    row = BUILTINS.get(name)
+    if row is None:
+        known = sorted((*BUILTINS, REDACT, ALWAYS_ON))
+        hint = did_you_mean(name, known) or f"; use one of {', '.join(known)}"
+        raise hook.error(f"there is no builtin hook '{name}'{hint}", "command")
+    if row.events and event not in row.events:
+        raise _misplaced(hook, row.events)
+
+
+def builtin_problems(agent: declared.Agent) -> Iterator[ConfigError]:
+    """What is wrong with an agent's builtin hooks, known without making any."""
+    for event, hook, _ in _each(agent.hooks) if agent.hooks is not None else ():
+        try:
+            if hook.type == "builtin":
+                check_builtin(event, hook)
+        except ConfigError as exc:
+            yield exc
 
 
 def models_of(agent: declared.Agent) -> list[str]:

@@ -24,6 +24,7 @@ from docker_agent.loader.choose import (
     missing_variables,
 )
 from docker_agent.loader.externals import Part, gather
+from docker_agent.loader.hooks import builtin_problems
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.pieces import team_rules, tools_opening
 from docker_agent.loader.reading import Seen, read_source
@@ -194,6 +195,7 @@ class _Looking:
         for field in ("description", "instruction"):
             if warning := needless_template_warning(str(getattr(agent, field))):
                 log.warning("agents.%s.%s: %s", agent.name, field, warning)
+        self.problems += [str(problem) for problem in builtin_problems(agent)]
         return AgentLook(
             name=agent.name,
             description=agent.description,
