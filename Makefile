@@ -5,7 +5,7 @@ serve:  ## serve examples/hello.yaml with the embedded model; needs no key
 	@scripts/serve.sh
 
 test:  ## the whole suite
-	@scripts/test.sh
+	@scripts/test.sh $(ARGS)
 
 setup:  ## an environment with everything a developer needs
 	@scripts/setup.sh check

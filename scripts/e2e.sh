@@ -61,4 +61,4 @@ for name in openai langchain litellm pydantic-ai openai-agents llm aider schemat
 done
 .venv/bin/docker-agent models pull smollm2 || echo "e2e: without weights the tests of the embedded model are skipped" >&2
 wait
-exec .venv/bin/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup --timeout 300 "$@"
+exec .venv/bin/python -m pytest tests/e2e --numprocesses 2 --dist loadfile --timeout 300 "$@"

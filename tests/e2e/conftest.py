@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -41,14 +40,6 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Drivers]:
             return running[client.name]
 
         yield driver_of
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each file by one worker, but for tests that say where they belong."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(Path(item.fspath).stem))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

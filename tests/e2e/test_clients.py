@@ -24,10 +24,7 @@ KEY = "right"
 LANES = 200
 each_client = pytest.mark.parametrize(
     "client",
-    [
-        pytest.param(client, id=client.name, marks=pytest.mark.xdist_group(client.name))
-        for client in CLIENTS
-    ],
+    [pytest.param(client, id=client.name) for client in CLIENTS],
 )
 
 
@@ -245,7 +242,6 @@ def test_a_failure_after_a_tool_has_run_is_not_tried_again(bench: Bench) -> None
 
 
 @requirement("clients:matrix")
-@pytest.mark.xdist_group("aider")
 def test_aider_edits_a_file_as_the_agent_says(
     drivers: Drivers, agents: Server, scripted: Scripted, lanes: Iterator[int]
 ) -> None:
