@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_agent.messages import JSON, ToolSpec
+from docker_agent.messages import JSON, Meaning, ToolSpec
 from docker_agent.permissions import (
     SAFETY_MODES,
     Glob,
@@ -18,6 +18,7 @@ from docker_agent.permissions import (
     decide,
     label,
     parse_rule,
+    refusal,
     strictest,
 )
 from tests.requirements import requirement
@@ -248,3 +249,28 @@ def test_no_pattern_takes_for_ever(pattern: str, text: str) -> None:
     """permissions.py, Glob: linear, whatever a model writes; a backtracking match would not end."""
     assert not Glob(pattern).matches(text)
     assert Glob(pattern.removesuffix("b") + "*").matches(text + "a") is ("b" not in text)
+
+
+@requirement("cli:check:refused-in-part")
+@pytest.mark.parametrize(
+    ("mode", "patterns", "much"),
+    [
+        ("autonomous", {}, ""),
+        ("balanced", {}, "part"),
+        ("restricted", {}, "part"),
+        ("strict", {}, "whole"),
+        ("strict", {"allow": ["shell:cmd=ls*"]}, "part"),
+        ("strict", {"allow": ["other:cmd=ls*"]}, "whole"),
+        ("strict", {"allow": ["shell"]}, ""),
+        ("balanced", {"deny": ["shell"]}, "whole"),
+        ("balanced", {"deny": ["shell:cmd=rm*"]}, "part"),
+        ("balanced", {"ask": ["shell"]}, "whole"),
+    ],
+)
+def test_a_mode_may_refuse_some_calls_of_a_tool(
+    mode: SafetyMode, patterns: dict[str, list[str]], much: str
+) -> None:
+    """A shell runs what only looks, or what a rule lets through."""
+    judged = ToolSpec("shell", "", {}, meaning=lambda _: Meaning("unknown"))
+    assert refusal(rules(**patterns), mode, judged) == much
+    assert refusal(rules(), mode, UNKNOWN) == ("" if mode == "autonomous" else "whole")

@@ -170,6 +170,17 @@ def decide(
     return _by_mode(mode, name, classify(spec, arguments))
 
 
+def refusal(rules: Rules, mode: SafetyMode, spec: ToolSpec) -> Literal["", "whole", "part"]:
+    """How much of a tool is refused: no call, every call, or those whose arguments are neither
+    harmless to this mode nor named by an allow rule."""
+    found = decide(rules, mode, spec, {})
+    if found.allowed:
+        return ""
+    harmless = spec.meaning is not None and _by_mode(mode, spec.name, "safe").allowed
+    named = any(rule.arguments and rule.tool.matches(spec.name) for rule in rules.allow)
+    return "part" if found.source == f"mode_{mode}" and (harmless or named) else "whole"
+
+
 def _refuses(
     rules: Sequence[Rule],
     name: str,

@@ -49,7 +49,7 @@ team.yaml: version 9, 2 agents
 ├── helper: Helps.
 │   ├── model slow = mine/m-2 (needs MINE_KEY)
 │   ├── toolset shell: shell
-│   ├── refused by safety mode restricted: shell
+│   ├── refused by safety mode restricted: shell (but not every call)
 │   └── toolset mcp files: its tools are known once it runs
 └── root (default): Answers. ?[31mred
     ├── model fast = mine/m-1 (needs MINE_KEY)
@@ -136,6 +136,7 @@ def test_other_programs_get_json(tmp_path: Path) -> None:
             "name": "filesystem",
             "tools": ["read_file", "write_file"],
             "refused": ["read_file"],
+            "refused_in_part": [],
             "supported": True,
         }
     ]

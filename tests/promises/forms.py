@@ -51,6 +51,9 @@ FORMS = [
                 "`check` finds builtin hooks that do not exist or stand at the wrong event, as "
                 "the server would."
             ),
+            "cli:check:refused-in-part": (
+                "A tool of which a safety mode refuses some calls is not shown as refused."
+            ),
             "cli:check:unsupported": (
                 "`check` shows a toolset that is not supported yet as left out."
             ),

@@ -80,8 +80,9 @@ def _toolset(toolset: ToolsetLook, agent: AgentLook) -> Iterator[str]:
         yield f"toolset {name}: its tools are known once it runs"
     else:
         yield f"toolset {name}: {', '.join(toolset.tools) or 'no tools'}"
-    if toolset.refused:
-        yield f"refused by safety mode {agent.safety}: {', '.join(toolset.refused)}"
+    part = (f"{each} (but not every call)" for each in toolset.refused_in_part)
+    if refused := (*toolset.refused, *part):
+        yield f"refused by safety mode {agent.safety}: {', '.join(refused)}"
 
 
 def _branches(lines: Sequence[str], indent: str) -> Iterator[str]:

@@ -33,7 +33,7 @@ from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.log import LOGGER_NAME
 from docker_agent.models.resolve import resolve, unknown_provider
 from docker_agent.models.weights import KNOWN, locate
-from docker_agent.permissions import Rules, SafetyMode, decide, strictest
+from docker_agent.permissions import Rules, SafetyMode, refusal, strictest
 from docker_agent.registry.elsewhere import open_elsewhere
 from docker_agent.tools import table as tools
 from docker_agent.tools.port import Around, Draft
@@ -61,13 +61,14 @@ class ModelLook(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ToolsetLook(msgspec.Struct, frozen=True):
     """One toolset: its tools, None when they are known only while it runs, and those of them that
-    the safety mode or a rule will refuse whatever their arguments. One that is not `supported`
-    never has any."""
+    the safety mode or a rule will refuse whatever their arguments, or for some of them. One that is
+    not `supported` never has any."""
 
     type: str
     name: str
     tools: tuple[str, ...] | None
     refused: tuple[str, ...] = ()
+    refused_in_part: tuple[str, ...] = ()
     supported: bool = True
 
 
@@ -285,5 +286,9 @@ class _Looking:
         except (ConfigError, ToolError) as exc:
             self.problems.append(str(exc))
             return ToolsetLook(entry.type, name, None)
-        refused = (spec.name for spec in specs if not decide(self._rules, mode, spec, {}).allowed)
-        return ToolsetLook(entry.type, name, tuple(spec.name for spec in specs), tuple(refused))
+        much = {spec.name: refusal(self._rules, mode, spec) for spec in specs}
+        whole, part = (
+            tuple(each for each, found in much.items() if found == kind)
+            for kind in ("whole", "part")
+        )
+        return ToolsetLook(entry.type, name, tuple(much), whole, part)

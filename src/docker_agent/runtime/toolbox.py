@@ -11,7 +11,7 @@ import msgspec
 
 from docker_agent.errors import ToolError
 from docker_agent.messages import NO_TOOLS, ToolList, ToolSpec
-from docker_agent.permissions import Rules, SafetyMode, decide
+from docker_agent.permissions import Rules, SafetyMode, refusal
 from docker_agent.tools.port import Around, Draft, Toolset
 
 log = logging.getLogger(__name__)
@@ -106,16 +106,16 @@ class Toolbox:
         return Gathered(remembered[1], toolsets)
 
     async def refused(self, agent: str, rules: Rules, mode: SafetyMode) -> list[str]:
-        """The tools that this mode will refuse, for the log at the start: those of toolsets that
-        are ready."""
+        """The tools that this mode will refuse, wholly or not, for the log at the start: those of
+        toolsets that are ready."""
         ready = [toolset for toolset in self.toolsets if toolset.status.state == "ready"]
         around = Around(agent, "", None, {}, Draft())
         listings = await self._listings(ready, around)
         return [
-            spec.name
+            spec.name if much == "whole" else f"{spec.name} (but not every call)"
             for listing in listings
             for spec in listing.specs
-            if not decide(rules, mode, spec, {}).allowed
+            if (much := refusal(rules, mode, spec))
         ]
 
     async def started(self, agent: str) -> None:
