@@ -61,6 +61,14 @@ def _keys(kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 @requirement("style:docs")
+def test_the_readme_leads_to_every_page() -> None:
+    """STYLE.md, docs: a page that nobody finds is not written."""
+    readme = (ROOT / "README.md").read_text()
+    pages = [str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if f"]({page})" not in readme] == []
+
+
+@requirement("style:docs")
 @each_page
 def test_what_a_page_points_to_exists(page: Path) -> None:
     """STYLE.md, docs: links, source files and tests that a page names."""
