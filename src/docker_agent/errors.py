@@ -52,11 +52,15 @@ class ConfigError(DockerAgentError):
     """An operator's file, flag, reference or variable is wrong.
 
     `usage` is true when a flag's syntax or value is at fault (exit status 2 instead of 1).
+    `problems` are the sentences one by one, when there are several.
     """
 
-    def __init__(self, message: str, *, usage: bool = False) -> None:
+    def __init__(
+        self, message: str, *, usage: bool = False, problems: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.usage = usage
+        self.problems = problems or (message,)
 
 
 class RequestError(DockerAgentError):

@@ -144,6 +144,31 @@ def test_other_programs_get_json(tmp_path: Path) -> None:
     assert "secret-value" not in done.stdout
 
 
+@requirement("cli:check:json")
+@pytest.mark.parametrize(
+    ("reference", "problems"),
+    [
+        ("a.yaml", ["a.yaml:1: agents.root: unknown key 'modle'; did you mean 'model'?",
+                    "a.yaml:2: agents.root.toolsets: is a number; a list is expected"]),
+        ("no.yaml", ["reading config file no.yaml: No such file or directory; "
+                     "give the path of an agent file"]),
+        (".", [". is a directory; name an agent file in it"]),
+    ],
+    ids=["two", "missing", "directory"],
+)  # fmt: skip
+def test_other_programs_get_each_problem_by_itself(
+    tmp_path: Path, reference: str, problems: list[str]
+) -> None:
+    """JSON whatever is wrong, also with the reference itself; a person gets a line for each."""
+    (tmp_path / "a.yaml").write_text("agents: {root: {modle: x,\n toolsets: 3}}\n")
+    done = run_command("check", reference, "--json", home=tmp_path)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["problems"]) == (1, False, problems)
+    if len(problems) > 1:
+        done = run_command("check", reference, home=tmp_path)
+        assert [f"problem: {each}" for each in problems] == done.stdout.splitlines()[1:-1]
+
+
 @requirement("cli:check:status")
 @pytest.mark.parametrize(
     ("text", "flags", "status", "said"),
@@ -169,6 +194,12 @@ def test_other_programs_get_json(tmp_path: Path) -> None:
          "warning: agents.root.instruction: ${USER} stays as it is; write ${env.USER}"),
         ("agents: {root: {model: ollama/llama3.2, toolsets: [{type: shell, env: {A: $NOPE}}]}}", (),
          1, "environment variable NOPE not set"),
+        ("agents: {root: {model: ollama/a, cache: {enabled: true, path: ../a.json}}}", (), 1,
+         "a.yaml:1: agents.root.cache.path: '../a.json' leads out of"),
+        ("agents: {root: {model: ollama/a, hooks: {turn_start: [{type: builtin, "
+         "command: add_dat}]}}}", (), 1, "there is no builtin hook 'add_dat'; did you mean"),
+        ("agents: {root: {model: ollama/a, hooks: {turn_start: [{type: model, model: ollama/a, "
+         "prompt: '{{ nonsense'}]}}}", (), 1, "agents.root.hooks.turn_start[0].prompt"),
     ],
 )  # fmt: skip
 def test_the_exit_status_tells_whether_the_file_is_right(

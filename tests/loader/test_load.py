@@ -81,7 +81,7 @@ async def test_a_provider_that_cannot_be_reached_stops_the_start(tmp_path: Path)
     """agent-file.md E13: at its place in the file, before keys are looked for."""
     texts = {name: f"provider '{name}' is not supported yet" for name in NOT_YET}
     texts["nobody"] = "unknown provider type 'nobody'; known are "
-    texts["opnai"] = "unknown provider type 'opnai'; did you mean 'openai'?; known are "
+    texts["opnai"] = "unknown provider type 'opnai'; did you mean 'openai'? Known are "
     for provider, text in texts.items():
         named = {"models": {"m": {"provider": provider, "model": "x"}}, **models(root="m")}
         assert f"agent.yaml:1: models.m.provider: {text}" in await complaint(tmp_path, named)

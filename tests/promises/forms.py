@@ -57,7 +57,9 @@ FORMS = [
             "cli:check:unsupported": (
                 "`check` shows a toolset that is not supported yet as left out."
             ),
-            "cli:check:json": "`check --json` says the same to programs, and no secret.",
+            "cli:check:json": (
+                "`check --json` says the same to programs, each problem by itself, and no secret."
+            ),
             "cli:check:status": (
                 "`check` exits 0 for a file that is right, else 1; --strict also fails for "
                 "warnings and for what this machine lacks."

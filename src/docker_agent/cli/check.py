@@ -10,6 +10,7 @@ import msgspec
 
 from docker_agent.cli.flags import Globals, global_flags
 from docker_agent.cli.load_flags import LoadFlags, loading_flags
+from docker_agent.errors import ConfigError
 
 
 @click.command()
@@ -35,12 +36,18 @@ def check(context: click.Context, as_json: bool, strict: bool, **flags: object) 
     # Imported here, so that help and completion need not wait for the loader.
     from docker_agent.cli.opening import opened
     from docker_agent.cli.team_tree import tree
-    from docker_agent.loader.look import look
+    from docker_agent.loader.look import Look, look
 
     options = context.ensure_object(Globals)
     agent_file = str(flags.pop("agent_file"))
-    found = opened(options, agent_file, msgspec.convert(flags, LoadFlags))
-    seen = asyncio.run(look(found.source, found.overrides, found.secrets))
+    try:
+        found = opened(options, agent_file, msgspec.convert(flags, LoadFlags))
+    except ConfigError as exc:
+        if exc.usage or not as_json:
+            raise
+        seen = Look(agent_file, problems=exc.problems)
+    else:
+        seen = asyncio.run(look(found.source, found.overrides, found.secrets))
     if as_json:
         body = {"ok": seen.ok, **msgspec.to_builtins(seen)}
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(body), indent=2).decode() + "\n")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import islice
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -50,8 +51,9 @@ def convert_as(raw: Raw, hint: Any) -> Any:  # noqa: ANN401 - any hint a field m
 
 def together(problems: Iterable[ConfigError]) -> ConfigError:
     """One error that says the first of all of them, a line each."""
-    lines = [line for problem in problems for line in str(problem).split("\n")]
-    return ConfigError("\n".join(lines[:MOST_ERRORS]))
+    every = (text for problem in problems for text in problem.problems)
+    first = tuple(islice(every, MOST_ERRORS))
+    return ConfigError("\n".join(first), problems=first)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

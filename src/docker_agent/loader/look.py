@@ -28,6 +28,7 @@ from docker_agent.loader.hooks import builtin_problems
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.pieces import team_rules, tools_opening
 from docker_agent.loader.reading import Seen, read_source
+from docker_agent.loader.rehearsal import refused_at_start
 from docker_agent.loader.source import Source
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.log import LOGGER_NAME
@@ -119,7 +120,7 @@ async def look(source: Source, overrides: Overrides, secrets: Secrets) -> Look:
         try:
             parts, listed = await _read(source, overrides, secrets)
         except ConfigError as exc:
-            return Look(source.name, problems=(str(exc),), warnings=tuple(warnings))
+            return Look(source.name, problems=exc.problems, warnings=tuple(warnings))
         if overrides.agent is not None and overrides.agent not in listed:
             problems.append(f"agent '{overrides.agent}' not found; there are: {', '.join(listed)}")
         for part in parts:
@@ -187,6 +188,7 @@ class _Looking:
         self.problems: list[str] = []
         self._rules = self._read_rules()
         self._check_unbuilt()
+        self.problems += refused_at_start(self._file, self._opening, overrides, secrets)
 
     async def agent(self, agent: Agent) -> AgentLook:
         """One agent."""

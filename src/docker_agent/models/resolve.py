@@ -234,8 +234,9 @@ def output_field(resolved: Resolved) -> OutputField:
 
 def unknown_provider(declared: Model, name: str, known: Collection[str]) -> ConfigError:
     """The error for a model whose provider, or that provider's own type, is `name`: nobody's."""
+    hint = did_you_mean(name, known)
     return declared.error(
-        f"unknown provider type '{name}'{did_you_mean(name, known)}; "
-        f"known are {', '.join(sorted(known))}",
+        f"unknown provider type '{name}'{f'{hint} Known' if hint else '; known'} are "
+        f"{', '.join(sorted(known))}",
         "provider",
     )
