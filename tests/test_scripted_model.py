@@ -124,6 +124,19 @@ def test_the_sdk_gathers_parallel_tool_calls_in_one_answer(
 
 
 @requirement("scripted:sdk")
+def test_the_sdks_helper_gathers_streamed_tool_calls(sdk: openai.OpenAI, model: Model) -> None:
+    """The helper adds the pieces of each call up itself."""
+    model.script(say("Wait.") + call("f", {"a": 12}, id="c1", pieces=4) + call("g", id="c2"))
+    with sdk.chat.completions.stream(
+        model=model.name, messages=[{"role": "user", "content": ""}]
+    ) as stream:
+        [choice] = stream.get_final_completion().choices
+    assert (choice.message.content, choice.finish_reason) == ("Wait.", "tool_calls")
+    called = [(one.id, one.function.arguments) for one in choice.message.tool_calls or ()]
+    assert called == [("c1", '{"a": 12}'), ("c2", "{}")]
+
+
+@requirement("scripted:sdk")
 @pytest.mark.parametrize(
     ("reply", "error"),
     [

@@ -25,6 +25,7 @@ from tests.scripted.parts import (
     begin,
     broken_event,
     call,
+    call_piece,
     comment,
     context_too_long,
     die,
@@ -125,6 +126,14 @@ TROUBLES: dict[str, Trouble] = {
     "cut after the head": Trouble(begin() + die(), transient=True),
     "cut after text": Trouble(say("a") + die(), transient=True, text="a"),
     "cut after reasoning": Trouble(think("a") + die(), transient=True),
+    "ended inside a call": Trouble(
+        call_piece(0, '{"a"', id="c1", name="f") + no_finish() + no_done(),
+        transient=True,
+        says="ended inside a tool call",
+    ),
+    "ended before a call's arguments": Trouble(
+        call_piece(0, id="c1", name="f") + no_finish() + no_done(), transient=True
+    ),
     "cut inside a call": Trouble(
         call("f", {"a": 1}, pieces=3) + finish("tool_calls") + die_after(500), transient=True
     ),

@@ -6,6 +6,15 @@ from tests.promises.promise import kept
 
 PROVIDERS = [
     *kept(
+        "DESIGN.md §8; agent-file.md §3.2.3; runtime.md §4",
+        {
+            "models:contract": (
+                "Every protocol answers, calls tools, counts, fails and is cancelled in the same "
+                "way."
+            )
+        },
+    ),
+    *kept(
         "agent-file.md §3.2",
         {
             "models:recording:form": (

@@ -19,7 +19,8 @@ from tests.scripted.client import finish_of, text_of
 from tests.scripted.gemini import gemini_server
 from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
-from tests.scripted.parts import die, fail
+from tests.scripted.parts import begin, die, fail
+from tests.scripted.responses import failed
 from tests.scripted.steps import Reply
 
 TURNS = 9
@@ -65,6 +66,25 @@ def test_an_overload_in_the_ninth_turn_is_retried_there(
     file = agent_yaml(scripted.url, {"root": {"model": model.name, "toolsets": SHELL}})
     server = serve(file, "--working-dir", str(tmp_path))
     check(server, tmp_path, model, run_of(parts, trouble))
+
+
+@requirement("models:fallback:ninth-turn")
+@pytest.mark.parametrize(
+    "trouble",
+    [fail(529, "Overloaded"), failed("server_error", "Overloaded"), begin() + die()],
+    ids=["529", "failed", "cut"],
+)
+def test_the_responses_api_is_retried_there(
+    scripted: Scripted, serve: Serve, tmp_path: Path, trouble: Reply
+) -> None:
+    """The same over OpenAI's Responses API, where a call may also fail after it began."""
+    model = scripted.model("gpt-5-ninth")
+    declared = {"provider": "openai", "model": model.name, "base_url": scripted.url}
+    root = {"model": "m", "toolsets": SHELL}
+    file = json.dumps({"models": {"m": declared}, "agents": {"root": root}}, indent=1)
+    server = serve(file, "--working-dir", str(tmp_path), env={"OPENAI_API_KEY": "k"})
+    check(server, tmp_path, model, run_of(parts, trouble))
+    assert model.heard[0].path == "/v1/responses"
 
 
 @requirement("models:fallback:ninth-turn")

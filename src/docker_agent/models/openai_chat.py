@@ -156,7 +156,9 @@ class _Answer:
 
     def take_whole(self, body: bytes) -> list[Delta]:
         """A server that does not stream sends one completion; it reads like one large chunk."""
-        return self.take([body])
+        deltas = self.take([body])
+        self.done = True
+        return deltas
 
     def take(self, payloads: Sequence[bytes]) -> list[Delta]:
         """The deltas in these events, up to the first that is an error."""
@@ -263,6 +265,8 @@ class _Answer:
         )
         if self._finish is None and not text and not calls and not self._reasoning:
             raise self.broken("the stream ended before an answer", transient=True)
+        if self._finish is None and not self.done and not all(map(_is_whole, calls)):
+            raise self.broken("the stream ended inside a tool call", transient=True)
         finish = FINISHES.get(self._finish or "", "stop")
         if finish in ("stop", "tool_calls"):
             finish = "tool_calls" if calls else "stop"
@@ -272,3 +276,12 @@ class _Answer:
     def broken(self, what: str, *, transient: bool = False) -> ModelError:
         """The error for a peer that does not keep to the protocol."""
         return ModelError("model_error", f"model {self._name} failed: {what}", transient=transient)
+
+
+def _is_whole(call: ToolCall) -> bool:
+    """Whether nothing can be missing from the arguments."""
+    try:
+        msgspec.json.decode(call.arguments)
+    except UNREADABLE:
+        return False
+    return True

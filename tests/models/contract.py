@@ -1,0 +1,209 @@
+"""The four protocols side by side: where each scripted vendor is, how its adapter is opened, and
+its words for what all of them can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker_agent.messages import JSON
+from docker_agent.models.anthropic import AnthropicMessages
+from docker_agent.models.anthropic_request import MessagesSettings
+from docker_agent.models.gemini import Gemini
+from docker_agent.models.gemini_config import GeminiSettings
+from docker_agent.models.http import Http
+from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
+from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
+from docker_agent.models.port import Model as Port
+from docker_agent.models.port import ModelCard
+from tests.scripted import anthropic_parts, gemini_parts, parts
+from tests.scripted.actions import Action, Asked, Send
+from tests.scripted.anthropic_render import in_messages_words
+from tests.scripted.render import render
+from tests.scripted.responses import RESPONSES
+from tests.scripted.steps import Raw, Reply
+
+SECRET = "k-secret"
+CARD = ModelCard("the-model", "vendor")
+WAIT = {"Retry-After": "7"}
+SHAPE: JSON = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+Open = Callable[[Http, str, str], Port]
+"""An adapter for the model of a name, at an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One protocol. `words` is the module of its scripts' parts, `end` what ends an answer there.
+
+    `counted` reports 25 tokens in, 3 of them from the cache, and 9 out, 2 of them thought.
+    `picture`, `failure` and `shape` find these in a request's body; `wired` is how they look.
+    `stream` is the whole body of a streamed reply.
+    """
+
+    words: Any
+    open: Open
+    model: str
+    length: Reply
+    refusal: Reply
+    counted: Reply
+    limited: Reply
+    locked: Reply
+    overloaded: Reply
+    overloaded_later: Reply
+    find: Mapping[str, Callable[[JSON], JSON]]
+    wired: Mapping[str, JSON]
+    stream: Callable[[Reply], bytes]
+    end: Reply = field(default_factory=Reply)
+
+
+def _chat(http: Http, url: str, name: str) -> Port:
+    settings = ChatSettings(f"{url}/chat/completions", name, secrets=(SECRET,))
+    return OpenAIChat(http, settings, CARD)
+
+
+def _responses(http: Http, url: str, name: str) -> Port:
+    settings = ResponsesSettings(f"{url}/responses", name, secrets=(SECRET,))
+    return OpenAIResponses(http, settings, CARD)
+
+
+def _anthropic(http: Http, url: str, name: str) -> Port:
+    settings = MessagesSettings(f"{url}/v1/messages", name, secrets=(SECRET,))
+    return AnthropicMessages(http, settings, CARD)
+
+
+def _gemini(http: Http, url: str, name: str) -> Port:
+    path = f"{url}/v1beta/models/{name}:streamGenerateContent?alt=sse"
+    settings = GeminiSettings(path, name, headers={"x-goog-api-key": SECRET}, secrets=(SECRET,))
+    return Gemini(http, settings, CARD)
+
+
+def _locked(fail: Callable[..., Reply], kind: str) -> Reply:
+    return fail(401, **{"message": f"wrong key {SECRET}", kind: "UNAUTHENTICATED"})
+
+
+def _sent(actions: Iterable[Action]) -> bytes:
+    return b"".join(action.data for action in actions if isinstance(action, Send))
+
+
+_ASKED = Asked("m", 0, stream=True, include_usage=True)
+_OPENAI_PARTS: Mapping[str, Any] = {
+    "words": parts,
+    "length": parts.finish("length"),
+    "refusal": parts.refuse("No."),
+    "counted": parts.usage(25, 9, cached=3, reasoning=2),
+    "limited": parts.rate_limited("7"),
+    "locked": _locked(parts.fail, "type"),
+    "overloaded": parts.fail(503, "overloaded"),
+    "overloaded_later": parts.stream_error("overloaded"),
+}
+
+PROTOCOLS: dict[str, Protocol] = {
+    "chat": Protocol(
+        **_OPENAI_PARTS,
+        open=_chat,
+        model="chat",
+        stream=lambda reply: _sent(render(reply, _ASKED)),
+        find={
+            "picture": lambda body: body["messages"][0]["content"][1],
+            "failure": lambda body: body["messages"][-1],
+            "shape": lambda body: body["response_format"],
+        },
+        wired={
+            "picture": {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+            "failure": {"role": "tool", "tool_call_id": "c1", "content": "it broke"},
+            "shape": {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": SHAPE, "strict": True},
+            },
+        },
+    ),
+    "responses": Protocol(
+        **_OPENAI_PARTS,
+        open=_responses,
+        model="responses",
+        stream=lambda reply: _sent(render(reply, _ASKED, RESPONSES)),
+        find={
+            "picture": lambda body: body["input"][0]["content"][1],
+            "failure": lambda body: body["input"][-1],
+            "shape": lambda body: body["text"]["format"],
+        },
+        wired={
+            "picture": {
+                "type": "input_image",
+                "image_url": "data:image/png;base64,AA==",
+                "detail": "auto",
+            },
+            "failure": {"type": "function_call_output", "call_id": "c1", "output": "it broke"},
+            "shape": {"type": "json_schema", "name": "n", "schema": SHAPE, "strict": True},
+        },
+    ),
+    "anthropic": Protocol(
+        words=parts,
+        open=_anthropic,
+        stream=lambda reply: _sent(render(in_messages_words(reply, _ASKED), _ASKED)),
+        model="claude",
+        length=parts.finish("max_tokens"),
+        refusal=parts.say("No.") + parts.finish("refusal"),
+        counted=anthropic_parts.tokens(22, 9, read=3, thinking=2),
+        limited=anthropic_parts.reject(429, "rate_limit_error", headers=WAIT),
+        locked=_locked(anthropic_parts.reject, "type"),
+        overloaded=anthropic_parts.overloaded(),
+        overloaded_later=parts.stream_error("Overloaded", type="overloaded_error"),
+        find={
+            "picture": lambda body: body["messages"][0]["content"][1]["source"],
+            "failure": lambda body: _unmarked(body["messages"][-1]["content"][-1]),
+            "shape": lambda body: body["output_config"]["format"],
+        },
+        wired={
+            "picture": {"type": "base64", "media_type": "image/png", "data": "AA=="},
+            "failure": {
+                "type": "tool_result",
+                "tool_use_id": "c1",
+                "content": "it broke",
+                "is_error": True,
+            },
+            "shape": {"type": "json_schema", "schema": SHAPE},
+        },
+    ),
+    "gemini": Protocol(
+        words=gemini_parts,
+        open=_gemini,
+        stream=lambda reply: b"".join(s.data for s in reply.steps if isinstance(s, Raw)),
+        model="gemini-2.5-flash",
+        length=gemini_parts.done("MAX_TOKENS"),
+        refusal=gemini_parts.say("No.") + gemini_parts.done("SAFETY"),
+        counted=gemini_parts.done(
+            promptTokenCount=25,
+            candidatesTokenCount=7,
+            thoughtsTokenCount=2,
+            cachedContentTokenCount=3,
+            totalTokenCount=34,
+        ),
+        limited=gemini_parts.exhausted("7s"),
+        locked=_locked(gemini_parts.fail, "status"),
+        overloaded=gemini_parts.overloaded(),
+        overloaded_later=gemini_parts.error_event(503, "overloaded", "UNAVAILABLE"),
+        find={
+            "picture": lambda body: body["contents"][0]["parts"][1],
+            "failure": lambda body: body["contents"][-1]["parts"][0]["functionResponse"],
+            "shape": lambda body: body["generationConfig"],
+        },
+        wired={
+            "picture": {"inlineData": {"mimeType": "image/png", "data": "AA=="}},
+            "failure": {"id": "c1", "name": "f", "response": {"error": "it broke"}},
+            "shape": {"responseMimeType": "application/json", "responseJsonSchema": SHAPE},
+        },
+        end=gemini_parts.done(),
+    ),
+}
+
+
+def _unmarked(block: dict[str, JSON]) -> dict[str, JSON]:
+    return {key: value for key, value in block.items() if key != "cache_control"}
