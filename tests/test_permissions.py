@@ -112,6 +112,16 @@ def test_rules_that_allow_do_not() -> None:
     assert decide(rules(allow=["shell"]), "strict", UNKNOWN, None).allowed
 
 
+@requirement("permissions:unreadable")
+def test_arguments_too_deep_to_look_into_count_as_unreadable() -> None:
+    """runtime.md §6.3: fail closed, and no crash."""
+    deep: JSON = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert not decide(rules(allow=["shell:cmd=*"]), "strict", UNKNOWN, {"cmd": deep}).allowed
+    assert decide(rules(deny=["shell:cmd=x"]), "autonomous", UNKNOWN, {"cmd": deep}).final
+
+
 DENIED = ("team_permissions_deny", "Tool 'shell' is denied by permissions configuration.")
 ASKED = (
     "team_permissions_ask",

@@ -142,8 +142,8 @@ class ToolSpec(msgspec.Struct, frozen=True):
     hints; `harmless` marks tools that touch nothing outside the conversation (think, todo,
     transfer_task) and run in every mode but strict. `meaning`, when there is one, knows better than
     the hints what a call with these arguments would do. `keeps_time` says that the tool ends its
-    own calls in time. `tidy` writes arguments as the tool reads them (an alias under its own name),
-    before rules and hooks look at them.
+    own calls in time. `tidy` writes arguments as the tool reads them (an alias under its own name,
+    slips that models make repaired), before rules and hooks look at them; it never raises.
     """
 
     name: str

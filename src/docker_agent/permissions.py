@@ -75,17 +75,20 @@ class Rule(msgspec.Struct, frozen=True):
         self, name: str, arguments: Mapping[str, JSON] | None, *, if_unreadable: bool
     ) -> bool:
         """True when the call fits; a rule with argument globs answers `if_unreadable` when the
-        arguments are no object."""
+        arguments are no object, or too deep to look into."""
         if not self.tool.matches(name):
             return False
         if not self.arguments:
             return True
         if arguments is None:
             return if_unreadable
-        return all(
-            key in arguments and glob.matches(_value_text(arguments[key]))
-            for key, glob in self.arguments
-        )
+        try:
+            return all(
+                key in arguments and glob.matches(_value_text(arguments[key]))
+                for key, glob in self.arguments
+            )
+        except RecursionError:
+            return if_unreadable
 
 
 class Rules(msgspec.Struct, frozen=True):

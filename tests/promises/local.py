@@ -33,6 +33,10 @@ LOCAL = [
                 "A required or named tool is called through a JSON schema with bounded strings; "
                 "a call that was cut off is shown as text."
             ),
+            "local:served": (
+                "Behind the server too: a forced tool of the agent runs and is answered, one of "
+                "the client's goes to the client."
+            ),
             "local:format": "The embedded model follows a JSON schema.",
             "local:weak": (
                 "Weak models are offered no tools right after a tool's result, and none when "

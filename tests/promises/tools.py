@@ -11,6 +11,10 @@ TOOLS = [
             "tool:arguments:repairs": (
                 "Slips that models make in arguments are repaired; what was right stays as it is."
             ),
+            "tool:arguments:tidy": (
+                "Rules and hooks judge arguments as the tool reads them, slips repaired, in every "
+                "toolset of ours."
+            ),
             "tool:arguments:errors": (
                 "Arguments that cannot be read are refused with the field's name and its "
                 "schema line."

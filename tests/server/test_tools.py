@@ -196,7 +196,7 @@ def test_permission_rules_count_in_every_mode(
     (tmp_path / "secret.key").write_text("s")
     agent = {"model": model.name, "toolsets": [{"type": "filesystem"}]}
     rules = {
-        "deny": ["read_file:path=*.KEY"],
+        "deny": ["read_file:path=*.KEY", "read_multiple_files:paths=*secret*"],
         "ask": ["create_directory"],
         "allow": ["write_file:path=ok*"],
     }
@@ -205,7 +205,9 @@ def test_permission_rules_count_in_every_mode(
     denied = "is denied by permissions configuration."
     nobody = "requires user confirmation but the session is non-interactive."
     file = {"path": "ok.txt", "content": "x"}
+    dodge = r'["ok.txt", "\u0073ecret.key"]'
     calls = [
+        ("read_multiple_files", {"paths": dodge}, f"Tool 'read_multiple_files' {denied}"),
         ("read_file", {"path": "secret.key"}, f"Tool 'read_file' {denied}"),
         ("create_directory", {"paths": ["d"]}, f"Tool 'create_directory' {nobody}"),
         ("write_file", file, "File written successfully: ok.txt (1 bytes)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import jsonschema
@@ -97,6 +98,29 @@ REPAIRS: list[tuple[str, dict[str, JSON], Wanted]] = [
 def test_slips_that_models_make_are_repaired(arguments: dict[str, JSON], wanted: Wanted) -> None:
     """runtime.md §5.4: typed handlers."""
     assert PARAMETERS.read(arguments) == wanted
+
+
+@requirement("tool:arguments:tidy")
+@pytest.mark.parametrize(
+    ("arguments", "wanted"), [row[1:] for row in REPAIRS], ids=[row[0] for row in REPAIRS]
+)
+def test_guards_are_shown_what_the_tool_reads(arguments: dict[str, JSON], wanted: Wanted) -> None:
+    """runtime.md §5.4 R: the same repairs, and nothing of what was right is changed."""
+    before = json.dumps(arguments)
+    tidied = PARAMETERS.tidy(arguments)
+    assert json.dumps(arguments) == before
+    assert msgspec.convert(tidied, Wanted) == PARAMETERS.read(tidied) == wanted
+    assert PARAMETERS.tidy(tidied) == tidied
+
+
+@requirement("tool:arguments:tidy")
+def test_what_cannot_be_repaired_is_shown_as_it_was_written() -> None:
+    """runtime.md §5.4 R: guards see it, and the tool then refuses it."""
+    odd: dict[str, JSON] = {"path": {"a": 1}, "count": "many", "why": {"deep": None}, "step": 5}
+    assert PARAMETERS.tidy(odd) == odd
+    assert PARAMETERS.tidy({"names": r'["\u0061", "b"]'}) == {"names": ["a", "b"]}
+    deep: JSON = "[" * 100_000
+    assert PARAMETERS.tidy({"names": deep}) == {"names": [deep]}
 
 
 @requirement("tool:arguments:errors")

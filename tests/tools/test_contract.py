@@ -31,18 +31,27 @@ from tests.tools.web_server import Answer, site
 pytestmark = pytest.mark.anyio
 
 FUNCTIONS = '''
-def shout(text: str) -> str:
+def shout(text: str, names: list[str]) -> str:
     """Say it louder."""
     return text.upper()
 '''
-DOCUMENT = {
-    "openapi": "3.0.0",
-    "paths": {"/x": {"get": {"operationId": "look", "summary": "Look it up."}}},
+TEXTS = {"type": "array", "items": {"type": "string"}}
+LOOK = {
+    "operationId": "look",
+    "summary": "Look it up.",
+    "parameters": [{"name": "tags", "in": "query", "schema": TEXTS}],
 }
+DOCUMENT = {"openapi": "3.0.0", "paths": {"/x": {"get": LOOK}}}
 API = {"name": "weather", "endpoint": "https://example.com/{place}", "method": "GET"}
 OPTIONS: Mapping[str, dict[str, Any]] = {
     "script": {"shell": {"hello": {"cmd": "echo hello", "description": "Greets."}}},
-    "api": {"api_config": {**API, "args": {"place": {"type": "string"}}, "required": ["place"]}},
+    "api": {
+        "api_config": {
+            **API,
+            "args": {"place": {"type": "string"}, "tags": TEXTS},
+            "required": ["place"],
+        }
+    },
     "openapi": {"url": "{site}/doc", "allow_private_ips": True},
     "python": {"ref": "contract_functions:shout"},
     "mcp": plain(),
@@ -122,6 +131,23 @@ async def test_what_a_model_writes_wrong_is_a_tool_error(row: str, tmp_path: Pat
                     assert str(exc)
                 else:
                     assert isinstance(result.text, str)
+
+
+@requirement("tool:arguments:tidy")
+@pytest.mark.parametrize("row", sorted(set(TOOLSETS) - {"mcp"}))
+async def test_guards_are_shown_arguments_as_the_tool_reads_them(row: str, tmp_path: Path) -> None:
+    """runtime.md §5.4 R: a list written as text with escapes hides nothing from a rule. An MCP
+    server's arguments are nobody's to repair."""
+    async with opened(row, tmp_path) as toolset:
+        for spec in (await listing_of(toolset)).specs:
+            kinds = {name: of.get("type") for name, of in spec.parameters["properties"].items()}
+            lists = [name for name, kind in kinds.items() if kind == "array"]
+            written = dict.fromkeys(lists, '[{"a": "\\u0073ecret"}]')
+            seen = spec.tidy(written) if spec.tidy else written
+            assert not [name for name in lists if "secret" not in json.dumps(seen[name])]
+            if spec.tidy:
+                odd = {name: {"deep": [None]} for name in kinds}
+                assert spec.tidy(odd).keys() == odd.keys() and spec.tidy({"zz": 1}) == {"zz": 1}
 
 
 WAITING = frozenset({"slow", "crash", "leave", "endless", "huge"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -20,6 +21,7 @@ from docker_agent.tools.web_arguments import (
     in_path,
     query_pairs,
     query_string,
+    tidied,
     with_query,
 )
 from docker_agent.tools.web_headers import Templates, asked_for, incoming_names, spelled
@@ -108,6 +110,7 @@ class Api:
             open_world=True,
             output_schema=tool.output_schema.plain() if tool.output_schema else None,
             category="api",
+            tidy=partial(tidied, self._schema),
         )
         self._tools = ToolList([spec])
 

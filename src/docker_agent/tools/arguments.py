@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar, cast
 
 import msgspec
@@ -61,6 +62,22 @@ class Parameters(Generic[Shape]):
             else:
                 raise ToolError(f"argument `{key}` is missing; {self._line(key)}")
         return self._shape(**values)
+
+    def tidy(self, arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """The arguments with the slips repaired that `read` repairs, for those who judge a call
+        before it runs. What cannot be read stays as it is, and so do unknown keys."""
+        tidied = dict(arguments)
+        for key, (field, info) in self._fields.items():
+            if key not in tidied:
+                continue
+            if tidied[key] is None and not info.required:
+                del tidied[key]
+                continue
+            with suppress(msgspec.ValidationError, RecursionError):
+                repaired = _repaired(tidied[key], info.type)
+                read = msgspec.convert(repaired, field.type, strict=False)
+                tidied[key] = read if isinstance(read, bool | int | float) else repaired
+        return tidied
 
     def _line(self, key: str) -> str:
         wanted = json.dumps(self.schema["properties"][key], ensure_ascii=False)

@@ -132,6 +132,7 @@ class Fetch:
             title="Fetch",
             category="fetch",
             takes_description=True,
+            tidy=self._parameters.tidy,
         )
         self._tools = ToolList([spec], instructions=_INSTRUCTIONS + _limits(options))
 

@@ -131,6 +131,7 @@ class MemoryTools:
                     read_only=name in ("get_memories", "search_memories"),
                     title=name.replace("_", " ").capitalize(),
                     category="memory",
+                    tidy=parameters.tidy,
                 )
                 for name, (parameters, _) in self._handlers.items()
             ],

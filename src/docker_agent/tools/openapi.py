@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 from urllib.parse import quote, urlsplit
 
@@ -19,7 +20,14 @@ from docker_agent.tools.openapi_document import PLACEHOLDER, Document, Operation
 from docker_agent.tools.port import Around, CallContext, Scope, Status
 from docker_agent.tools.web import DEFAULT_TIMEOUT, Request, Web, merged
 from docker_agent.tools.web_answer import answered
-from docker_agent.tools.web_arguments import as_text, checked, in_path, query_string, with_query
+from docker_agent.tools.web_arguments import (
+    as_text,
+    checked,
+    in_path,
+    query_string,
+    tidied,
+    with_query,
+)
 from docker_agent.tools.web_headers import Templates
 
 MANY_NAMES = 64
@@ -102,6 +110,7 @@ class OpenApi:
                 destructive=operation.method == "DELETE",
                 open_world=True,
                 category="openapi",
+                tidy=partial(tidied, operation.schema),
             )
             for operation in document.operations
         ]

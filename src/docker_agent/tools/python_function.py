@@ -84,6 +84,7 @@ class PythonTool:
             open_world=True,
             category="python",
             keeps_time=True,
+            tidy=self._parameters.tidy,
         )
 
     def arguments(self, written: Mapping[str, JSON], context: CallContext) -> dict[str, Any]:

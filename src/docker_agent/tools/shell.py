@@ -81,7 +81,7 @@ class Shell:
             takes_description=True,
             meaning=self.meaning,
             keeps_time=True,
-            tidy=_tidy,
+            tidy=lambda arguments: self._parameters.tidy(_tidy(arguments)),
         )
         told = _INSTRUCTIONS.format(shell=self._shell, seconds=DEFAULT_SECONDS)
         self._tools = ToolList([spec], instructions=told)

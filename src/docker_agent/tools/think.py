@@ -54,6 +54,7 @@ class Think:
             harmless=True,
             title="Think",
             category="think",
+            tidy=self._parameters.tidy,
         )
         self._tools = ToolList([spec], instructions=_INSTRUCTIONS)
 

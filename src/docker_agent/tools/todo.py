@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -172,20 +172,21 @@ _CALLS: dict[str, Callable[[tuple[Item, ...], dict[str, JSON]], Answer]] = {
     "list_todos": _list,
 }
 _ROWS = (
-    ("create_todo", "Create Todo", "Add one item to the list of things to do.", _NEW_TODO.schema),
-    ("create_todos", "Create Todos", "Add several items to the list.", _NEW_TODOS.schema),
-    ("update_todos", "Update Todos", "Change the status of one or more items.", _UPDATES.schema),
-    ("list_todos", "List Todos", "Show all items with their status.", _NOTHING.schema),
+    ("create_todo", "Create Todo", "Add one item to the list of things to do.", _NEW_TODO),
+    ("create_todos", "Create Todos", "Add several items to the list.", _NEW_TODOS),
+    ("update_todos", "Update Todos", "Change the status of one or more items.", _UPDATES),
+    ("list_todos", "List Todos", "Show all items with their status.", _NOTHING),
 )
 
 
-def _spec(name: str, title: str, description: str, schema: Mapping[str, JSON]) -> ToolSpec:
+def _spec(name: str, title: str, description: str, parameters: Parameters[Any]) -> ToolSpec:
     return ToolSpec(
         name,
         description,
-        schema,
+        parameters.schema,
         read_only=True,
         harmless=True,
         title=title,
         category="todo",
+        tidy=parameters.tidy,
     )

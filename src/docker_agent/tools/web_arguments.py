@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 from urllib.parse import quote
 
@@ -39,6 +40,21 @@ def checked(schema: Mapping[str, JSON], arguments: Mapping[str, JSON]) -> dict[s
         if problem:
             raise ToolError(f"argument `{name}`: {problem}; {line}")
         found[name] = value
+    return found
+
+
+def tidied(schema: Mapping[str, JSON], arguments: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The arguments with the slips repaired that `checked` repairs, for those who judge a call
+    before it runs. What does not fit stays as it is, and so do unknown keys."""
+    properties: Mapping[str, Mapping[str, JSON]] = schema.get("properties", {})
+    required: Sequence[str] = schema.get("required", ())
+    found = dict(arguments)
+    for name in properties.keys() & found.keys():
+        if found[name] is None and name not in required:
+            del found[name]
+            continue
+        with suppress(RecursionError):
+            found[name] = _repaired(found[name], properties[name])
     return found
 
 

@@ -65,6 +65,7 @@ def _tool(
         title=title,
         category="filesystem",
         takes_description=True,
+        tidy=parameters.tidy,
     )
     return Tool(spec, prepare)
 
