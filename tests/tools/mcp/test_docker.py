@@ -153,6 +153,20 @@ async def test_without_docker_the_toolset_says_what_can_take_its_place(
                 await toolset.tools(around())
 
 
+@requirement("mcp:docker:missing")
+async def test_a_docker_without_the_gateway_is_told_apart(
+    docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain Docker Engine takes `mcp` for nothing and complains of a flag."""
+    command = docker.parent / "bin" / "docker"
+    command.write_text("#!/bin/sh\necho 'unknown flag: --servers' >&2\nexit 125\n")
+    async with site({"/c.json": page()}) as catalogue:
+        monkeypatch.setenv("DOCKER_AGENT_MCP_CATALOG_URL", f"{catalogue.url}/c.json")
+        async with opened(tmp_path, ref="docker:plain") as toolset:
+            with pytest.raises(ToolError, match="has no 'docker mcp'; install Docker's MCP"):
+                await toolset.tools(around())
+
+
 @requirement("mcp:docker:remote")
 async def test_a_remote_entry_is_a_plain_remote_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,10 @@ from docker_agent.tools.mcp.catalog import Entry
 from docker_agent.tools.mcp.options import Program
 
 NO_DOCKER = "without Docker, an 'mcps' entry with a 'command' can take its place"
+NO_GATEWAY = (
+    "this docker command has no 'docker mcp'; install Docker's MCP Toolkit. Without it, an 'mcps' "
+    "entry with a 'command' can take its place"
+)
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -57,6 +61,11 @@ class Gateway(msgspec.Struct, frozen=True):
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def lacks_gateway(complaint: str) -> bool:
+    """Whether a docker command that does not know `mcp` wrote this."""
+    return "unknown flag: --servers" in complaint or "is not a docker command" in complaint
 
 
 def secrets_of(options: Raw, server: str, entry: Entry, env: Lookup) -> dict[str, str]:

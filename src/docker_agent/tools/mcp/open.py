@@ -20,7 +20,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.life import Ended, StartError, policy_of
 from docker_agent.tools.mcp.catalog import URL_VARIABLE, load_catalog
-from docker_agent.tools.mcp.gateway import Gateway, secrets_of
+from docker_agent.tools.mcp.gateway import NO_GATEWAY, Gateway, lacks_gateway, secrets_of
 from docker_agent.tools.mcp.limits import CALL_TIMEOUT
 from docker_agent.tools.mcp.options import McpOptions, addresses_of, label_of, program_of
 from docker_agent.tools.mcp.passed import PassedOn
@@ -109,9 +109,14 @@ async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | P
         await _loaded()
         from docker_agent.tools.mcp.connect import connect_program
 
-        with gateway.program() as program:
-            async with connect_program(program, opening.working_dir, ended) as session:
-                yield session
+        try:
+            with gateway.program() as program:
+                async with connect_program(program, opening.working_dir, ended) as session:
+                    yield session
+        except StartError as exc:
+            if lacks_gateway(exc.detail):
+                raise StartError(NO_GATEWAY, lasting=True) from exc
+            raise
 
     return Mcp(_server(wanted, opening, connect))
 
