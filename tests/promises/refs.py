@@ -58,6 +58,10 @@ REFS = [
             "refs:5.3:grammar": (
                 "A reference is host, repository and tag or digest; what does not fit is named."
             ),
+            "refs:5.3:plain": (
+                "A registry in a private network may speak plain HTTP, and learns no credentials "
+                "that way; no other registry may."
+            ),
         },
     ),
     *kept(

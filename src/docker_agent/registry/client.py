@@ -5,6 +5,7 @@ Anonymous first; credentials only after the registry asked for them. Source: age
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -19,8 +20,10 @@ from docker_agent.registry.artifact import (
 )
 from docker_agent.registry.challenge import Challenge, read_challenge
 from docker_agent.registry.credentials import Credentials
-from docker_agent.registry.http import Answer, Client, Reach, RemoteError, Step
+from docker_agent.registry.http import Answer, Client, NoTLSError, Reach, RemoteError, Step
 from docker_agent.registry.reference import Reference, is_this_machine
+
+log = logging.getLogger(__name__)
 
 ACCEPTED = ", ".join(
     (
@@ -59,7 +62,7 @@ class Registry:
 
     `reach` says which addresses its host may have. What it points to elsewhere (a token server, a
     store of blobs) must be public and encrypted, unless the registry itself lies in a private
-    network.
+    network. There it may speak plain HTTP, if it does not speak TLS; no credentials go that way.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Registry:
         self._reach: Reach = "here" if reference.is_on_this_machine else reach
         self._find_credentials = credentials
         self._base = f"{reference.base_url}/v2/{reference.repository}"
+        self._may_be_plain = reach == "anywhere" and reference.is_in_own_network
         self._authorization = ""
         self._known: Credentials | None = None
 
@@ -135,6 +139,8 @@ class Registry:
         """One request; when the registry wants to know who asks, again as nobody in particular,
         then as the user, who is told at once from then on."""
         push = push or method == "PUT"
+        if self._may_be_plain:
+            await self._find_scheme()
 
         async def once() -> Answer:
             return await self._once(method, path, limit, body, headers)
@@ -152,6 +158,25 @@ class Registry:
             if self._known and await self._authorize(challenge, self._known, push=push):
                 answer = await once()
         return answer
+
+    async def _find_scheme(self) -> None:
+        """Ask once whether the registry speaks TLS. Raises `RemoteError`."""
+        address = f"{self._reference.base_url}/v2/"
+        try:
+            await self._client.send("GET", address, Step(self._reach))
+        except NoTLSError:
+            self._base = self._base.replace("https://", "http://", 1)
+            log.warning("%s does not speak TLS; asked over plain HTTP", self._reference.host)
+        self._may_be_plain = False
+
+    def _refuse_to_tell(self, credentials: Credentials | None) -> None:
+        """Raise `RemoteError` when credentials would be sent unencrypted to another machine."""
+        if credentials is None or self._reach == "here" or self._base.startswith("https:"):
+            return
+        raise RemoteError(
+            "the registry asks who you are over plain HTTP, and credentials leave this machine "
+            "encrypted only; give the registry TLS"
+        )
 
     async def _once(
         self, method: str, path: str, limit: int, body: bytes | None, headers: Mapping[str, str]
@@ -180,6 +205,7 @@ class Registry:
         self, challenge: Challenge, credentials: Credentials | None, *, push: bool
     ) -> bool:
         """Whether there is a new way to say who asks. Raises `RemoteError`."""
+        self._refuse_to_tell(credentials)
         if challenge.scheme == "bearer":
             token = await self._token(challenge, credentials, push=push)
             self._authorization = f"Bearer {token}" if token else ""

@@ -54,6 +54,12 @@ def proxy_for(url: URL) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
+def speaks_no_tls(exc: Exception) -> bool:
+    """Whether TLS was tried, and what answered does not know it; an untrusted certificate is
+    TLS."""
+    return isinstance(exc, aiohttp.ClientConnectorSSLError)
+
+
 def what_failed(exc: Exception, host: str) -> str:
     """What went wrong with a request, in words; an address is named by its host alone."""
     match exc:

@@ -44,6 +44,10 @@ class RemoteError(ConfigError):
     """The other side did not give what was asked for; a kept copy may stand in."""
 
 
+class NoTLSError(RemoteError):
+    """The other side does not speak TLS at all; one with a bad certificate does."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What came back; names of `headers` are in lower case."""
 
@@ -90,7 +94,7 @@ class Client:
         import aiohttp
         from yarl import URL
 
-        from docker_agent.registry.guard import proxy_for, what_failed
+        from docker_agent.registry.guard import proxy_for, speaks_no_tls, what_failed
 
         target = URL(url, encoded=True)
         proxy = None if step.reach == "here" else proxy_for(target)
@@ -113,7 +117,8 @@ class Client:
                     raise RemoteError(f"{target.host} packs its answers without being asked")
                 return Answer(url, response.status, headers, await _read(response, limit))
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise RemoteError(what_failed(exc, str(target.host))) from exc
+            kind = NoTLSError if speaks_no_tls(exc) else RemoteError
+            raise kind(what_failed(exc, str(target.host))) from exc
 
     async def follow(
         self, method: str, url: str, judge: Judge, *, limit: int = MAX_ANSWER

@@ -5,6 +5,7 @@ Source: agent-file.md §5.3.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 import msgspec
@@ -25,6 +26,10 @@ _HOST = re.compile(
 _PART = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
 _SHORTEST, _LONGEST = 2, 255
 """Characters of a repository's name."""
 
@@ -54,6 +59,16 @@ class Reference(msgspec.Struct, frozen=True):
     def is_on_this_machine(self) -> bool:
         """Whether the registry runs here, so that it may speak plain HTTP."""
         return is_this_machine(host_only(self.host))
+
+    @property
+    def is_in_own_network(self) -> bool:
+        """Whether the registry lies in a private network by its name, `*.local` or a private
+        address, so that it may speak plain HTTP when it does not speak TLS."""
+        host = host_only(self.host)
+        address = ip_address(host)
+        if address is None:
+            return host.removesuffix(".").endswith(".local")
+        return any(address in network for network in _PRIVATE)
 
     @property
     def base_url(self) -> str:
