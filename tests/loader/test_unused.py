@@ -17,6 +17,7 @@ from tests.requirements import requirement
 TEXT = b"""
 version: "12"
 commands: {g: {c: do}}
+providers: {p: {base_url: "http://127.0.0.1:1/v1", unload_api: /unload}}
 models: {m: {provider: ollama, model: x, title_model: ollama/y}}
 agents:
   root:
@@ -24,6 +25,10 @@ agents:
     welcome_message: Hello
     commands: {a: b}
     use_commands: [g]
+    hooks:
+      pre_tool_use:
+        - {matcher: shell, hooks: {type: command, command: "true"}}
+        - {matcher: "*", preempt_yolo: true, hooks: {type: command, command: "true"}}
     toolsets:
       - {type: shell, sudo_askpass: true}
       - {type: shell, sudo_askpass: false}
@@ -45,7 +50,8 @@ def test_keys_for_interactive_clients_are_named_once_with_debug(
     assert record.getMessage() == (
         "these keys speak to interactive clients and have no effect here: "
         "agents.root.welcome_message, agents.root.commands, agents.root.use_commands, "
-        "agents.root.toolsets[0].sudo_askpass, models.m.title_model, commands"
+        "agents.root.toolsets[0].sudo_askpass, agents.root.hooks.pre_tool_use[1].preempt_yolo, "
+        "models.m.title_model, providers.p.unload_api, commands"
     )
 
 
