@@ -168,3 +168,13 @@ async def test_options_of_the_file_reach_the_body(scripted: Scripted, model: Mod
     assert (heard.body["max_tokens"], heard.body["parallel_tool_calls"]) == (9, True)
     assert not {"stream_options", "context_size", "api_type"} & heard.body.keys()
     assert (card.context, card.image, card.document) == (99, True, False)
+
+
+@requirement("models:resolve:body")
+async def test_sampling_that_is_no_number_is_passed_over(scripted: Scripted, model: Model) -> None:
+    """agent-file.md §3.7: wrong-typed values are ignored."""
+    wrong = {"top_k": 1.5, "repetition_penalty": "1.1", "min_p": True, "typical_p": None}
+    given = {"provider": "ollama", "model": model.name, "base_url": scripted.url}
+    found = resolved({**given, "provider_opts": {**wrong, "seed": "4"}})
+    heard, _ = await heard_by(found, model, {})
+    assert not {*wrong, "seed"} & heard.body.keys()

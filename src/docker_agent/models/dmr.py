@@ -24,7 +24,7 @@ from docker_agent.models.http import Http
 from docker_agent.models.json_schema import normalized
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Ask, Model, ModelCard, Reply
-from docker_agent.models.resolve import EXTRA_SAMPLING, Resolved
+from docker_agent.models.resolve import Resolved, extra_sampling
 from docker_agent.models.streamed import short_body
 
 log = logging.getLogger(__name__)
@@ -66,13 +66,12 @@ async def open_docker_model(
         image=bool(options.image),
         document=bool(options.pdf),
     )
-    extra = {one: resolved.options[one] for one in EXTRA_SAMPLING if one in resolved.options}
     settings = ChatSettings(
         url=f"{found.base_url}chat/completions",
         model=name,
         headers=resolved.headers,
         sampling=resolved.sampling,
-        extra={**extra, **options.extra(found.engine)},
+        extra={**extra_sampling(resolved.options), **options.extra(found.engine)},
         merge=True,
         track_usage=resolved.track_usage,
         tools=runner_tools,

@@ -36,7 +36,7 @@ from docker_agent.models.engine_life import Engine, open_engine
 from docker_agent.models.http import Http
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Ask, ModelCard, Reply
-from docker_agent.models.resolve import EXTRA_SAMPLING, Resolved
+from docker_agent.models.resolve import Resolved, extra_sampling
 from docker_agent.models.text_calls import forced_call, forced_format
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ async def open_local(
 def _extra(options: Mapping[str, JSON]) -> dict[str, JSON]:
     """Further sampling options, in the engine's words."""
     said = {"repetition_penalty": "repeat_penalty"}
-    return {said.get(name, name): options[name] for name in EXTRA_SAMPLING if name in options}
+    return {said.get(name, name): value for name, value in extra_sampling(options).items()}
 
 
 def engine_settings(name: str, path: Path, options: LocalOptions) -> EngineSettings:

@@ -28,7 +28,12 @@ log = logging.getLogger(__name__)
 
 CHAT = "openai_chatcompletions"
 RESPONSES = "openai_responses"
-EXTRA_SAMPLING = ("top_k", "repetition_penalty", "min_p", "typical_p")
+_EXTRA_SAMPLING: Mapping[str, tuple[type, ...]] = {
+    "top_k": (int,),
+    "repetition_penalty": (int, float),
+    "min_p": (int, float),
+    "typical_p": (int, float),
+}
 """Sampling options that go into the body of a chat completion as they are (agent-file.md §3.7)."""
 
 SUSPICIOUS_CAP = 100_000
@@ -174,6 +179,19 @@ def _sampling(model: Model, options: Mapping[str, JSON], *, genuine: bool) -> Sa
         parallel_tool_calls=model.parallel_tool_calls,
         reasoning_effort=_effort(model) if genuine else None,
     )
+
+
+def extra_sampling(options: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What of `provider_opts` goes into the body of a chat completion as it is; a value of the
+    wrong type is passed over. Source: agent-file.md §3.7."""
+    found: dict[str, JSON] = {}
+    for name, types in _EXTRA_SAMPLING.items():
+        value = options.get(name)
+        if isinstance(value, types) and not isinstance(value, bool):
+            found[name] = value
+        elif value is not None:
+            log.debug("provider_opts.%s is no number and is left out", name)
+    return found
 
 
 def _effort(model: Model) -> str | None:

@@ -25,9 +25,9 @@ from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSetti
 from docker_agent.models.port import Model, ModelCard
 from docker_agent.models.resolve import (
     CHAT,
-    EXTRA_SAMPLING,
     RESPONSES,
     Resolved,
+    extra_sampling,
     output_field,
     overlaid,
 )
@@ -102,7 +102,7 @@ async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mode
         secrets=reached.secrets,
         sampling=resolved.sampling,
         output_field=output_field(resolved),
-        extra={name: resolved.options[name] for name in EXTRA_SAMPLING if name in resolved.options},
+        extra=extra_sampling(resolved.options),
         merge=resolved.merge,
         track_usage=resolved.track_usage,
     )
