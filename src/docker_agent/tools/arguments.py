@@ -65,7 +65,7 @@ class Parameters(Generic[Shape]):
 
     def tidy(self, arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """The arguments with the slips repaired that `read` repairs, for those who judge a call
-        before it runs. What cannot be read stays as it is, and so do unknown keys."""
+        before it runs. What cannot be repaired stays as it is, and so do unknown keys."""
         tidied = dict(arguments)
         for key, (field, info) in self._fields.items():
             if key not in tidied:
@@ -73,10 +73,11 @@ class Parameters(Generic[Shape]):
             if tidied[key] is None and not info.required:
                 del tidied[key]
                 continue
+            tidied[key] = _repaired(tidied[key], info.type)
             with suppress(msgspec.ValidationError, RecursionError):
-                repaired = _repaired(tidied[key], info.type)
-                read = msgspec.convert(repaired, field.type, strict=False)
-                tidied[key] = read if isinstance(read, bool | int | float) else repaired
+                read = msgspec.convert(tidied[key], field.type, strict=False)
+                if isinstance(read, bool | int | float):
+                    tidied[key] = read
         return tidied
 
     def _line(self, key: str) -> str:
