@@ -28,6 +28,40 @@ MAX_FIELDS = 500
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
+_CONTINUE = b"HTTP/1.1 100 "
+
+
+class OneWrite:
+    """A connection as one answer writes to it: the head waits for what comes right after it, since
+    every write costs a call of the kernel."""
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write; the head waits."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self._head is None and not data.startswith(_CONTINUE):
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closed or about to be."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write what waits, then close."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol, which also tells the application how to drop a connection that does not
     drain.
@@ -70,6 +104,8 @@ class Protocol(HttpToolsProtocol):
             return
         self._answering = True
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = cast(asyncio.Transport, OneWrite(self.transport))
 
     def on_response_complete(self) -> None:
         self._answering = bool(self.pipeline)
