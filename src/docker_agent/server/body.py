@@ -29,8 +29,11 @@ async def read_body(exchange: Exchange) -> bytes:
     patience = exchange.settings.waits.body
     encodings = _encodings(exchange.header(b"content-encoding"))
     try:
-        async with asyncio.timeout(patience):
+        if exchange.whole:
             body = await _read(exchange)
+        else:
+            async with asyncio.timeout(patience):
+                body = await _read(exchange)
     except TimeoutError as exc:
         raise RequestError(
             "request_timeout", f"The request body did not arrive within {patience:g} seconds."

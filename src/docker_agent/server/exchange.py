@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
@@ -23,6 +23,9 @@ from docker_agent.server.record import Ended, Record, Watcher
 from docker_agent.server.running import Running
 from docker_agent.server.settings import ServerSettings
 from docker_agent.server.tally import OTHER, Tally
+
+LIVE = "docker_agent.live"
+"""Where the server's protocol leaves a `Live` in the scope's state."""
 
 ABORT = "docker_agent.abort"
 """Where the server's protocol leaves `transport.abort` in the scope's state."""
@@ -57,6 +60,20 @@ class Services(msgspec.Struct, frozen=True):
     watchers: tuple[Watcher, ...]
 
 
+class Flow(Protocol):
+    """Whether a connection takes more."""
+
+    write_paused: bool
+
+
+class Live(Protocol):
+    """A request under way, as our own server knows it: what is here already needs no time limit,
+    which would cost more than the waiting it bounds."""
+
+    more_body: bool
+    flow: Flow
+
+
 class Exchange:
     """A request with its headers read once, and the only way to answer it.
 
@@ -65,6 +82,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_live",
         "_receive",
         "_send",
         "caller",
@@ -88,6 +106,7 @@ class Exchange:
         self.scope = scope
         self._receive = receive
         self._send = send
+        self._live: Live | None = cast(dict[str, Any], scope.get("state") or {}).get(LIVE)
         self.services = services
         self.settings = services.settings
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -118,6 +137,11 @@ class Exchange:
         self.unread = message["type"] == "http.request" and message.get("more_body", False)
         return message
 
+    @property
+    def whole(self) -> bool:
+        """Whether the body is known to have arrived."""
+        return self._live is not None and not self._live.more_body
+
     async def left(self) -> None:
         """Returns when the client has gone, or when the answer is complete."""
         while (await self._receive())["type"] != "http.disconnect":
@@ -145,6 +169,9 @@ class Exchange:
             await self._send(message)
             return
         self.finished = True
+        if self._live is not None and not self._live.flow.write_paused:
+            await self._send(message)
+            return
         try:
             async with asyncio.timeout(self.settings.request_timeout):
                 await self._send(message)

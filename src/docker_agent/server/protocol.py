@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from docker_agent.errors import Kind, RequestError
 from docker_agent.server.errors import from_request_error
-from docker_agent.server.exchange import ABORT, new_request_id
+from docker_agent.server.exchange import ABORT, LIVE, new_request_id
 from docker_agent.server.settings import Waits
 
 MAX_HEAD = 64 * 1024
@@ -104,6 +104,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._answering = True
         super().on_headers_complete()
+        self.scope.get("state", {})[LIVE] = self.cycle
         if self.scope["method"] != "HEAD":
             self.cycle.transport = cast(asyncio.Transport, OneWrite(self.transport))
 
