@@ -194,6 +194,10 @@ def test_other_programs_get_each_problem_by_itself(
          "warning: agents.root.instruction: ${USER} stays as it is; write ${env.USER}"),
         ("agents: {root: {model: ollama/llama3.2, toolsets: [{type: shell, env: {A: $NOPE}}]}}", (),
          1, "environment variable NOPE not set"),
+        ("agents: {root: {model: auto}}",
+         ("--strict", "--models-gateway", "http://127.0.0.1:1"), 0, "The file is right."),
+        ("models: {any: {first_available: [openai/a, mistral/b]}}\nagents: {root: {model: any}}",
+         ("--strict", "--models-gateway", "http://127.0.0.1:1"), 0, "model any = openai/a"),
         ("agents: {root: {model: ollama/a, cache: {enabled: true, path: ../a.json}}}", (), 1,
          "a.yaml:1: agents.root.cache.path: '../a.json' leads out of"),
         ("agents: {root: {model: ollama/a, hooks: {turn_start: [{type: builtin, "

@@ -169,6 +169,29 @@ async def test_the_first_candidate_whose_variables_are_set_is_it(
 
 
 @requirement("loader:first-available")
+@pytest.mark.parametrize(
+    ("env", "chosen"),
+    [
+        ({"GROQ_API_KEY": "k", "OPENAI_API_KEY": "k", "MISTRAL_API_KEY": "k"}, ("groq", "r")),
+        ({"GROQ_API_KEY": "k", "MISTRAL_API_KEY": "k"}, ("mistral", "n")),
+        ({"MISTRAL_API_KEY": "k"}, ("mistral", "n")),
+    ],
+)
+async def test_a_candidate_may_have_a_name_and_needs_what_its_rules_lead_to(
+    tmp_path: Path, env: dict[str, str], chosen: tuple[str, str]
+) -> None:
+    """agent-file.md §3.4 and §11, test 9: routing targets count among what a candidate needs."""
+    rules: JSON = [{"model": "openai/t", "examples": ["why"]}]
+    file = selector(
+        "router",
+        "named",
+        router={"provider": "groq", "model": "r", "routing": rules},
+        named={"provider": "mistral", "model": "n"},
+    )
+    assert await card(tmp_path, file, env) == chosen
+
+
+@requirement("loader:first-available")
 async def test_a_candidate_that_is_not_spoken_yet_is_passed_over(tmp_path: Path) -> None:
     """agent-file.md §3.4: what cannot be used is not available, its key set or not."""
     unspoken = [name for name in NOT_YET if not name.startswith("openai_")]

@@ -238,11 +238,16 @@ class _Looking:
             declared = self._file.models.get(name)
             if declared is None and name == AUTO:
                 found = auto_model(
-                    self._secrets, self._has_weights, default=self._overrides.default_model
+                    self._secrets,
+                    self._has_weights,
+                    default=self._overrides.default_model,
+                    keyless=self._overrides.keyless,
                 )
                 return ModelLook(name, found.provider, found.model)
             if declared is not None and declared.is_selector:
-                chosen = first_available(self._file, name, self._secrets)
+                chosen = first_available(
+                    self._file, name, self._secrets, keyless=self._overrides.keyless
+                )
                 return msgspec.structs.replace(self._model(chosen), name=name)
         except ConfigError as exc:
             return ModelLook(name, unavailable=str(exc))
