@@ -64,6 +64,29 @@ The file is right, but this machine lacks what it needs.
     )
 
 
+SIDE = """\
+models:
+  own: {provider: ollama, model: x, compaction_model: groq/z,
+        routing: [{model: openai/t, examples: [why]}]}
+agents: {root: {model: own, toolsets: [{type: think, model: mistral/q}]}}
+"""
+
+
+@requirement("cli:check:tree")
+def test_models_that_are_no_agents_own_are_looked_at_too(tmp_path: Path) -> None:
+    """Those of rules, summaries and toolsets: serve would not start without them."""
+    (tmp_path / "a.yaml").write_text(SIDE)
+    done = run_command("check", "a.yaml", home=tmp_path)
+    assert "missing on this machine: GROQ_API_KEY, MISTRAL_API_KEY, OPENAI_API_KEY" in done.stdout
+    assert "\nbeside them: model groq/z (needs GROQ_API_KEY)\n" in done.stdout
+    for name in ("groq", "openai", "mistral"):
+        (tmp_path / "a.yaml").write_text(SIDE.replace(name, f"{name}x"))
+        done = run_command("check", "a.yaml", "--json", home=tmp_path)
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["ok"]) == (1, False)
+        assert f"unknown provider type '{name}x'; did you mean '{name}'?" in told["problems"][0]
+
+
 @requirement("cli:check:unsupported")
 def test_a_toolset_that_is_left_out_is_shown_so(tmp_path: Path) -> None:
     """Not as one whose tools will be known later."""

@@ -22,6 +22,8 @@ def tree(look: Look) -> Iterator[str]:
             yield from _branches(_parts(agent), "    " if last else "│   ")
     else:
         yield _printable(look.file)
+    for model in look.models_beside:
+        yield _printable(_model("beside them: model", model))
     if look.missing:
         yield f"missing on this machine: {', '.join(look.missing)}"
     for kind, texts in (

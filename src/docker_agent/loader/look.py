@@ -25,6 +25,7 @@ from docker_agent.loader.choose import (
 )
 from docker_agent.loader.externals import Part, gather
 from docker_agent.loader.hooks import builtin_problems
+from docker_agent.loader.models import in_use
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.pieces import team_rules, tools_opening
 from docker_agent.loader.reading import Seen, read_source
@@ -89,12 +90,14 @@ class AgentLook(msgspec.Struct, frozen=True):
 
 class Look(msgspec.Struct, frozen=True):
     """What a file says, and what is wrong with it: `problems` stop any server, `missing` variables
-    and `unavailable` choices one on this machine, `warnings` none."""
+    and `unavailable` choices one on this machine, `warnings` none. `models_beside` are what rules,
+    summaries, toolsets, hooks and skills ask beside the agents' own models."""
 
     file: str
     version: str = ""
     default: str = ""
     agents: tuple[AgentLook, ...] = ()
+    models_beside: tuple[ModelLook, ...] = ()
     missing: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -116,6 +119,7 @@ async def look(source: Source, overrides: Overrides, secrets: Secrets) -> Look:
     in the answer."""
     problems: list[str] = []
     agents: list[AgentLook] = []
+    beside: list[ModelLook] = []
     with _heard_warnings() as warnings:
         try:
             parts, listed = await _read(source, overrides, secrets)
@@ -126,13 +130,15 @@ async def look(source: Source, overrides: Overrides, secrets: Secrets) -> Look:
         for part in parts:
             looking = _Looking(part, overrides, secrets)
             agents += [await looking.agent(agent) for agent in part.file.agents]
+            beside += looking.models_beside()
             problems += looking.problems
-    every = [model for agent in agents for model in (*agent.models, *agent.fallbacks)]
+    every = [model for agent in agents for model in (*agent.models, *agent.fallbacks)] + beside
     return Look(
         file=source.name,
         version=parts[0].file.version,
         default=parts[0].name,
         agents=tuple(agents),
+        models_beside=tuple(beside),
         missing=tuple(sorted({name for model in every for name in model.missing})),
         unavailable=_once(model.unavailable for model in every),
         warnings=_once(warnings),
@@ -217,6 +223,16 @@ class _Looking:
             handoffs=agent.handoffs,
             force_handoff=agent.force_handoff,
         )
+
+    def models_beside(self) -> list[ModelLook]:
+        """What the file uses beside the models of its agents."""
+        shown = {name for agent in self._file.agents for name in agent.models}
+        shown.update(
+            name for agent in self._file.agents if agent.fallback for name in agent.fallback.models
+        )
+        return [
+            self._model(name) for name in dict.fromkeys(in_use(self._file)) if name not in shown
+        ]
 
     def _check_unbuilt(self) -> None:
         try:

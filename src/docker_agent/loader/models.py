@@ -52,7 +52,7 @@ async def with_choices(
     providers = {**overrides.providers, **file.providers}
     file = msgspec.structs.replace(file, providers=providers)
     chosen: dict[str, DeclaredModel] = dict(file.models)
-    names = list(dict.fromkeys(_in_use(file)))
+    names = list(dict.fromkeys(in_use(file)))
     if AUTO in names and AUTO not in chosen:
         chosen[AUTO] = await _auto(secrets, overrides, http)
     for name in names:
@@ -77,7 +77,7 @@ async def _auto(secrets: Secrets, overrides: Overrides, http: Http) -> DeclaredM
         return DeclaredModel(provider=DOCKER, model=found, max_tokens=DOCKER_MAX_TOKENS)
 
 
-def _in_use(file: AgentFile) -> Iterator[str]:
+def in_use(file: AgentFile) -> Iterator[str]:
     """The models that agents can come to, parts of alloys and targets of routers included."""
     for agent in file.agents:
         yield from _with_targets(file, (*agent.models, *_fallbacks(agent)))
@@ -126,7 +126,7 @@ class Models:
         """The variables that are not set, and who needs each. Raises `ConfigError` for providers
         nobody knows."""
         file = self._file
-        for name in dict.fromkeys(_in_use(file)):
+        for name in dict.fromkeys(in_use(file)):
             if file.models[name].provider not in known_providers(file):
                 self._refuse_provider(file.models[name])
         return {} if self._overrides.replay else missing_for(file, self._missing)
