@@ -194,7 +194,7 @@ async def test_what_the_file_says_reaches_the_live_agent(tmp_path: Path) -> None
         assert [rule.pattern for rule in team.rules.deny] == ["c:d=e"]
 
 
-@requirement("loader:trust")
+@requirement("loader:trust", "chat:6:remote")
 async def test_a_file_from_elsewhere_allows_nothing_by_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

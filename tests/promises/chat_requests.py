@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.promises.promise import kept, planned
+from tests.promises.promise import kept
 
 ENDPOINTS = "chat-server.md §2"
 REQUESTS = "chat-server.md §3"
@@ -47,9 +47,8 @@ CHAT_REQUESTS = [
             "chat:2:processing-ms": "openai-processing-ms stands on JSON replies.",
         },
     ),
-    *planned(
+    *kept(
         ENDPOINTS,
-        "tools",
         {"chat:2:not-ready": "GET /ready is 503 while toolsets start, named only with the key."},
     ),
     *kept(
@@ -103,9 +102,8 @@ CHAT_REQUESTS = [
             "chat:3:old-tool-messages": "Tool messages before a later user message are history.",
         },
     ),
-    *planned(
+    *kept(
         REQUESTS,
-        "providers",
         {
             "chat:3:unsupported-part": (
                 "Parts the model's API does not take are 400 unsupported_content_type."

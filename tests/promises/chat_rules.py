@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.promises.promise import kept, planned
+from tests.promises.promise import kept
 
 SAFETY = "chat-server.md §6"
 CONVERSATIONS = "chat-server.md §7"
@@ -25,9 +25,8 @@ CHAT_RULES = [
             "chat:6:confined": "filesystem without allow_list stays in the working directory.",
         },
     ),
-    *planned(
+    *kept(
         SAFETY,
-        "agent files",
         {
             "chat:6:remote": (
                 "allow rules and allow lists of files from elsewhere count only with --safety."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.promises.promise import kept, planned
+from tests.promises.promise import kept
 
 COMMAND = "chat-server.md §1"
 
@@ -106,16 +106,14 @@ CHAT_START = [
             "chat:1:durations": "Durations are Go durations: 300ms, 1m30s, 2h.",
         },
     ),
-    *planned(
+    *kept(
         COMMAND,
-        "agent files",
         {
             "chat:1:reference": "An agent is served from a registry reference, a URL, an alias.",
         },
     ),
-    *planned(
+    *kept(
         COMMAND,
-        "tools",
         {
             "chat:1:slow-toolsets": (
                 "Slow toolsets start in the background; the socket answers at once."

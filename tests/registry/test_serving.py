@@ -29,7 +29,7 @@ def wait_for(server: Server, text: str, count: int = 1) -> None:
         time.sleep(0.02)
 
 
-@requirement("refs:5.1:order", "refs:6:restricted")
+@requirement("refs:5.1:order", "refs:6:restricted", "chat:1:reference")
 def test_an_agent_is_served_straight_from_a_registry(
     open_registry: str, scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
 ) -> None:
@@ -48,7 +48,7 @@ def test_an_agent_is_served_straight_from_a_registry(
 SHELL = {"type": "shell"}
 
 
-@requirement("refs:5.1:order", "refs:6:restricted")
+@requirement("refs:5.1:order", "refs:6:restricted", "chat:1:reference")
 def test_an_agent_is_served_from_a_web_address(
     web: Site, scripted: Scripted, serve: Serve, model: Model
 ) -> None:
@@ -60,7 +60,7 @@ def test_an_agent_is_served_from_a_web_address(
     assert "'restricted'" in server.log
 
 
-@requirement("refs:5.1:alias")
+@requirement("refs:5.1:alias", "chat:1:reference")
 def test_an_alias_is_served_for_what_it_stands_for(
     scripted: Scripted, model: Model, tmp_path: Path
 ) -> None:

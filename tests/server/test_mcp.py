@@ -72,7 +72,7 @@ def ready(server: Server, *, key: str = "") -> tuple[int, str]:
     return answer.status, answer.text
 
 
-@requirement("mcp:serve:answers", "mcp:serve:ready")
+@requirement("mcp:serve:answers", "mcp:serve:ready", "chat:1:slow-toolsets", "chat:2:not-ready")
 def test_the_socket_answers_before_slow_servers_are_there(
     scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
 ) -> None:

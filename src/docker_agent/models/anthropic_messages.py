@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from docker_agent.errors import ModelError
 from docker_agent.messages import (
     JSON,
     UNREADABLE,
@@ -244,7 +245,9 @@ def _block(part: Part) -> JSON:
         case FilePart():
             return _document(part)
         case AudioPart():
-            return None
+            raise ModelError(
+                "unsupported_content_type", "Anthropic's Messages API takes no spoken input"
+            )
 
 
 def _document(part: FilePart) -> JSON:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from docker_agent.errors import Kind, ModelError
-from docker_agent.messages import Sampling
+from docker_agent.messages import AudioPart, Sampling, UserMessage
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_request import MessagesSettings
 from docker_agent.models.anthropic_thinking import Thinking
@@ -159,6 +159,17 @@ async def test_an_event_without_end_is_refused(kind: str) -> None:
     pieces = [b"data: " + b"x" * MAX_EVENT] * 2
     with pytest.raises(ModelError, match="without end"):
         await tell(Pieces(pieces, {"content-type": kind}), MessagesSettings("", "m"), HI, Told())
+
+
+@requirement("chat:3:unsupported-part")
+async def test_spoken_input_is_refused_before_anything_is_sent(
+    claude: Claude, model: Model
+) -> None:
+    """chat-server.md §3: forwarded where the API takes it, else `unsupported_content_type`."""
+    with pytest.raises(ModelError) as refused:
+        await told(claude, model, Ask((UserMessage((AudioPart("AA", "wav"),)),)))
+    assert refused.value.kind == "unsupported_content_type"
+    assert model.heard == []
 
 
 @requirement("models:anthropic:errors")

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from docker_agent.messages import (
     JSON,
     AssistantMessage,
-    AudioPart,
     FilePart,
     Format,
     ImagePart,
@@ -71,7 +70,6 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[JSON]]] = {
                     TextPart(" "),
                     ImagePart("data:image/png;base64,AA==", "low"),
                     ImagePart("https://a.test/b.png"),
-                    AudioPart("AA==", "wav"),
                     FilePart("a.pdf", "data:application/pdf;base64,AA=="),
                     FilePart("b.pdf", "https://a.test/b.pdf"),
                     FilePart("c.png", "data:image/png;base64,AA=="),

@@ -221,7 +221,7 @@ async def test_no_error_shows_the_key_or_the_address(scripted: Scripted, model: 
         assert str(refused.value).endswith(ending)
 
 
-@requirement("models:responses:errors")
+@requirement("models:responses:errors", "chat:3:unsupported-part")
 async def test_spoken_input_is_refused_before_anything_is_sent(
     scripted: Scripted, model: Model
 ) -> None:
