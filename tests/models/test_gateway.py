@@ -223,7 +223,7 @@ async def test_auth_and_a_gateway_exclude_each_other(tmp_path: Path) -> None:
             pass
 
 
-@requirement("chat:1:models-gateway", "models:gateway:sources")
+@requirement("seed:models-gateway", "chat:1:models-gateway", "models:gateway:sources")
 def test_the_flag_goes_before_variables_before_the_users_own_file(
     scripted: Scripted, model: Model, serve: Serve, tmp_path: Path
 ) -> None:

@@ -29,7 +29,6 @@ SEED = [
         "seed:registry",
         "seed.txt:17-18",
         "`serve chat agentcatalog/pirate` runs an agent straight from the registry.",
-        "agent files",
     ),
     Promise(
         "seed:scope",
@@ -131,7 +130,6 @@ SEED = [
         "seed:models-gateway",
         "seed.txt:146",
         "--models-gateway is accepted too.",
-        "providers",
     ),
     Promise("seed:hook-flags", "seed.txt:146", "The --hook-* flags are accepted too."),
     Promise(

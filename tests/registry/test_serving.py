@@ -29,7 +29,7 @@ def wait_for(server: Server, text: str, count: int = 1) -> None:
         time.sleep(0.02)
 
 
-@requirement("refs:5.1:order", "refs:6:restricted", "chat:1:reference")
+@requirement("seed:registry", "refs:5.1:order", "refs:6:restricted", "chat:1:reference")
 def test_an_agent_is_served_straight_from_a_registry(
     open_registry: str, scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
 ) -> None:
