@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,80 +57,40 @@ def configure_log(options: Globals) -> None:
     log.configure(debug=options.debug, file=file, form=options.log_format, clean=redact)
 
 
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value is not None and parameter.name in Globals.__struct_fields__:
+        setattr(context.ensure_object(Globals), parameter.name, value)
+
+
+_global = partial(click.option, expose_value=False, callback=_remember)
+_FOLDER = click.Path(file_okay=False)
 _GLOBAL_FLAGS = (
-    "debug",
-    "log_file",
-    "log_format",
-    "otel",
-    "cache_dir_flag",
-    "config_dir_flag",
-    "data_dir_flag",
+    _global("-d", "--debug", is_flag=True, default=None, help="Log what happens, in detail."),
+    _global(
+        "--log-file", type=click.Path(dir_okay=False), help="Log to this file instead of stderr."
+    ),
+    _global(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        help="Log a line for each request too, as text or as JSON.",
+    ),
+    _global(
+        "-o",
+        "--otel",
+        is_flag=True,
+        default=None,
+        help="Send traces and metrics to the collector at OTEL_EXPORTER_OTLP_ENDPOINT.",
+    ),
+    _global("--cache-dir", "cache_dir_flag", type=_FOLDER, help="Where downloads are kept."),
+    _global("--config-dir", "config_dir_flag", type=_FOLDER, help="Where your own settings lie."),
+    _global("--data-dir", "data_dir_flag", type=_FOLDER, help="Where data of agents is kept."),
 )
 
 
 def global_flags(command: Command) -> Command:
     """Gives a command the global flags; what is said goes into the context's `Globals`."""
-    folder = click.Path(file_okay=False)
-    options = [
-        click.option(
-            "-d",
-            "--debug",
-            is_flag=True,
-            default=None,
-            expose_value=False,
-            callback=_remember,
-            help="Log what happens, in detail.",
-        ),
-        click.option(
-            "--log-file",
-            type=click.Path(dir_okay=False),
-            expose_value=False,
-            callback=_remember,
-            help="Log to this file instead of stderr.",
-        ),
-        click.option(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            expose_value=False,
-            callback=_remember,
-            help="Log a line for each request too, as text or as JSON.",
-        ),
-        click.option(
-            "-o",
-            "--otel",
-            is_flag=True,
-            default=None,
-            expose_value=False,
-            callback=_remember,
-            help="Send traces and metrics to the collector at OTEL_EXPORTER_OTLP_ENDPOINT.",
-        ),
-        click.option(
-            "--cache-dir",
-            "cache_dir_flag",
-            type=folder,
-            expose_value=False,
-            callback=_remember,
-            help="Where downloads are kept.",
-        ),
-        click.option(
-            "--config-dir",
-            "config_dir_flag",
-            type=folder,
-            expose_value=False,
-            callback=_remember,
-            help="Where your own settings lie.",
-        ),
-        click.option(
-            "--data-dir",
-            "data_dir_flag",
-            type=folder,
-            expose_value=False,
-            callback=_remember,
-            help="Where data of agents is kept.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
+    for flag in reversed(_GLOBAL_FLAGS):
+        command = flag(command)
     return command
 
 
@@ -155,12 +116,6 @@ def hook_flags(command: Command) -> Command:
         )
         command = option(command)
     return command
-
-
-def _remember(context: click.Context, parameter: click.Parameter, value: object) -> object:
-    if value is not None and parameter.name in _GLOBAL_FLAGS:
-        setattr(context.ensure_object(Globals), parameter.name, value)
-    return value
 
 
 class DurationType(click.ParamType[float]):

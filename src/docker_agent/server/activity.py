@@ -101,7 +101,8 @@ def _short(text: str, limit: int) -> str:
 class Activity:
     """One mode at work on one reply: an `Emit` in front of the reply's own.
 
-    Everything goes through; what is to be seen of an event follows it as the entry agent's.
+    Everything goes through; what is to be seen of an event follows it as the entry agent's. A mode
+    says what that is.
     """
 
     def __init__(self, emit: EmitShown) -> None:
@@ -124,8 +125,8 @@ class Activity:
         return events
 
     def shown(self, source: Source, event: Event) -> Shown | None:
-        """What a client sees of an event."""
-        raise NotImplementedError
+        """What a client sees of an event; None: nothing."""
+        return None
 
     def outcome(self, outcome: Outcome, new: Sequence[Message]) -> Outcome:
         """The outcome as the client was shown it; `new` is what the run was asked."""
