@@ -7,14 +7,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import quickjs  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from docker_agent.messages import JSON
-
-if TYPE_CHECKING:
-    from docker_agent.config.expand import Lookup
 
 TIME_LIMIT = 0.2
 """Seconds of CPU for one evaluation."""
@@ -55,7 +52,7 @@ _PRELUDE = """
 were asked for in vain. It keeps the built-ins it needs, whatever evaluated code does to them."""
 
 
-def evaluate(text: str, env: Lookup, values: Mapping[str, JSON]) -> str:
+def evaluate(text: str, env: Callable[[str], str | None], values: Mapping[str, JSON]) -> str:
     """The whole text as one template literal; where that fails, each `${…}` on its own, and those
     that fail again stay as they are."""
     template = _Template(env, values)
@@ -100,7 +97,7 @@ class _Template:
     With a time limit JavaScript cannot call Python, so what `env` knows goes in as data.
     """
 
-    def __init__(self, env: Lookup, values: Mapping[str, JSON]) -> None:
+    def __init__(self, env: Callable[[str], str | None], values: Mapping[str, JSON]) -> None:
         self._env = env
         self._values = json.dumps(dict(values))
         self._known: dict[str, str] = {}
