@@ -105,6 +105,19 @@ AGENTS: dict[str, dict[str, Any]] = {
             )
         },
     },
+    "aliasing": {
+        **SHELL,
+        "hooks": {
+            "pre_tool_use": tool_hooks(
+                command(
+                    'echo \'{"hook_specific_output": {"updated_input": {"command": '
+                    '"echo rewritten"}}}\''
+                ),
+                matcher="shell",
+            ),
+            "post_tool_use": tool_hooks(command(KEEP, "aliasing")),
+        },
+    },
     "judged": {
         **SHELL,
         "hooks": {
@@ -330,6 +343,17 @@ def test_a_rewritten_call_meets_the_deny_rules_again(hooked: Hooked) -> None:
     model.script(call("shell", {"cmd": "echo harmless"}), say("ok"))
     hooked.server.client("rewriting").chat("hi")
     assert results(model) == ["Tool 'shell' is denied by permissions configuration."]
+
+
+@requirement("hooks:rewrite")
+def test_a_hook_may_rewrite_an_argument_by_its_other_name(hooked: Hooked) -> None:
+    """runtime.md §5.4, §6.2: what a hook wrote is read as the tool reads it, and wins."""
+    model = hooked.model("aliasing")
+    model.script(call("shell", {"cmd": "echo written", "timeout": "7"}), say("ok"))
+    hooked.server.client("aliasing").chat("hi")
+    assert results(model) == ["rewritten"]
+    [told] = hooked.told("aliasing")
+    assert told["tool_input"] == {"cmd": "echo rewritten", "timeout": 7}
 
 
 @requirement("hooks:model")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from docker_agent.errors import ModelError
@@ -16,6 +18,7 @@ from docker_agent.messages import (
     UserMessage,
 )
 from docker_agent.models.port import Ask, Reply
+from docker_agent.permissions import NO_RULES, Rules, parse_rule
 from docker_agent.runtime.agent import Limits
 from docker_agent.tools.port import CallContext
 from tests.requirements import requirement
@@ -77,9 +80,13 @@ async def test_a_sub_agent_sees_its_task_and_nothing_else() -> None:
             "Agent root cannot transfer task to root: target agent not in sub-agents list. "
             "Available agent IDs are: sub, other",
         ),
-        ({"task": "x"}, "'agent' must be a string"),
-        ({"agent": "sub"}, "'task' must be a string"),
-        ({"agent": ["sub"], "task": "x"}, "'agent' must be a string"),
+        ({"task": "x"}, "argument `agent` is missing; it is a text"),
+        ({"agent": "sub"}, "argument `task` is missing; it is a text"),
+        (
+            {"agent": ["sub"], "task": "x"},
+            'Agent root cannot transfer task to ["sub"]: target agent not in sub-agents list. '
+            "Available agent IDs are: sub, other",
+        ),
     ],
 )
 async def test_a_task_for_nobody_is_an_error_that_names_everybody(
@@ -94,6 +101,21 @@ async def test_a_task_for_nobody_is_an_error_that_names_everybody(
     outcome = await go(of)
     assert (outcome.text, sub.asked) == ("done", [])
     assert root.results() == [(f"Error calling tool: {text}", True)]
+
+
+@requirement("tool:arguments:tidy")
+async def test_rules_see_a_task_as_it_is_handed_out() -> None:
+    """runtime.md §5.4 R, §6.2: tools of the runtime go the same way as all others."""
+    task = {"agent": "sub", "task": {"look": "up"}, "expected_output": None}
+    rules = Rules(deny=(parse_rule('transfer_task:task={"look":*'),))
+    for each, result in ((NO_RULES, "looked"), (rules, "is denied by permissions configuration.")):
+        root, sub = Actor((call("transfer_task", **task),), "done"), Actor("looked")
+        of = team(agent("root", root, sub_agents=("sub",)), agent("sub", sub))
+        assert (await go(dataclasses.replace(of, rules=each))).text == "done"
+        assert root.results()[0][0].endswith(result)
+        if each is NO_RULES:
+            [first, _] = sub.asked[0].messages
+            assert '<task>\n{"look":"up"}\n</task>' in getattr(first, "text", "")
 
 
 @requirement("runtime:11.4:targets")

@@ -44,7 +44,12 @@ LOOK = {
 DOCUMENT = {"openapi": "3.0.0", "paths": {"/x": {"get": LOOK}}}
 API = {"name": "weather", "endpoint": "https://example.com/{place}", "method": "GET"}
 OPTIONS: Mapping[str, dict[str, Any]] = {
-    "script": {"shell": {"hello": {"cmd": "echo hello", "description": "Greets."}}},
+    "script": {
+        "shell": {
+            "hello": {"cmd": "echo hello", "description": "Greets."},
+            "tag": {"cmd": 'echo "$tags"', "args": {"tags": TEXTS}},
+        }
+    },
     "api": {
         "api_config": {
             **API,
@@ -143,11 +148,11 @@ async def test_guards_are_shown_arguments_as_the_tool_reads_them(row: str, tmp_p
             kinds = {name: of.get("type") for name, of in spec.parameters["properties"].items()}
             lists = [name for name, kind in kinds.items() if kind == "array"]
             written = dict.fromkeys(lists, '[{"a": "\\u0073ecret"}]')
-            seen = spec.tidy(written) if spec.tidy else written
+            assert spec.tidy is not None
+            seen = spec.tidy(written)
             assert not [name for name in lists if "secret" not in json.dumps(seen[name])]
-            if spec.tidy:
-                odd = {name: {"deep": [None]} for name in kinds}
-                assert spec.tidy(odd).keys() == odd.keys() and spec.tidy({"zz": 1}) == {"zz": 1}
+            odd = {name: {"deep": [None]} for name in kinds}
+            assert spec.tidy(odd).keys() == odd.keys() and spec.tidy({"zz": 1}) == {"zz": 1}
 
 
 WAITING = frozenset({"slow", "crash", "leave", "endless", "huge"})

@@ -152,6 +152,16 @@ def at(state: Draft, agent: str = "root") -> Around:
     return Around(agent, "", None, {}, state)
 
 
+@requirement("tool:arguments:tidy")
+async def test_rules_see_a_name_as_the_search_reads_it() -> None:
+    """runtime.md §5.4 R: also the tools that come with others."""
+    for spec in (await Deferred([]).tools(around())).specs:
+        assert spec.tidy is not None
+        [known] = spec.parameters["properties"]
+        assert spec.tidy({known: ["a", 1]}) == {known: ["a", 1]}
+        assert spec.tidy({known: None, "x": None}) == {known: "", "x": None}
+
+
 @requirement("options:defer")
 async def test_deferred_tools_show_once_they_are_activated() -> None:
     """runtime.md §9.21: found by words, activated by name, there from the next turn on."""

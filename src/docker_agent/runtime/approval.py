@@ -57,7 +57,7 @@ async def _decided(
             return _rejected(verdict.refusal), arguments
         approved = verdict.decision == "allow"
         if verdict.arguments is not None and arguments is not None:
-            arguments = {**arguments, **verdict.arguments}
+            arguments = rewritten(spec, arguments, verdict.arguments)
     if arguments is not written:
         decision = decide(rules, strand.mode, spec, arguments)
     if decision.asks:
@@ -82,6 +82,20 @@ async def _asked(
     if verdict.decision == "allow":
         return Decision(True, "permission_request_hook_allow")
     return Decision(True, "pre_tool_use_hook_allow") if approved else decision
+
+
+def as_read(spec: ToolSpec, arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The arguments as the tool will read them."""
+    return arguments if spec.tidy is None else spec.tidy(arguments)
+
+
+def rewritten(
+    spec: ToolSpec, arguments: Mapping[str, JSON], updates: Mapping[str, JSON]
+) -> Mapping[str, JSON]:
+    """The arguments with those of a hook in their place, by whichever name it gives them, as the
+    tool will read them: what is judged next is what runs."""
+    kept = {key: value for key, value in arguments.items() if key not in updates}
+    return as_read(spec, {**kept, **as_read(spec, updates)})
 
 
 def _rejected(reason: str) -> Decision:

@@ -14,7 +14,7 @@ from docker_agent.errors import ToolError
 from docker_agent.events import ToolFinished, ToolStarted
 from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolResult, ToolSpec
 from docker_agent.permissions import Decision
-from docker_agent.runtime.approval import approve, final_call, record
+from docker_agent.runtime.approval import approve, as_read, final_call, record
 from docker_agent.runtime.moments import blocked
 from docker_agent.runtime.results import (
     RUNTIME_CATEGORY,
@@ -86,8 +86,7 @@ async def answer_call(
         return ToolResult(not_available(call.name), is_error=True), None
     reader = reader_in(tools)
     written, problem = parse_arguments(call.arguments)
-    if spec.tidy is not None and written is not None:
-        written = dict(spec.tidy(written))
+    written = None if written is None else as_read(spec, written)
     decision, arguments = await approve(strand, spec, call, written)
     if not decision.allowed:
         refusal = ToolResult(decision.text, is_error=True)

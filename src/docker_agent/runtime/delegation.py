@@ -3,8 +3,10 @@ gives the conversation away."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+
+import msgspec
 
 from docker_agent.errors import ToolError
 from docker_agent.events import AgentSwitched
@@ -64,7 +66,7 @@ class Delegation:
         return await self._transfer(
             _text(arguments, "agent"),
             _text(arguments, "task"),
-            str(arguments.get("expected_output") or ""),
+            _text({"expected_output": "", **arguments}, "expected_output"),
         )
 
     async def _transfer(self, target: str, task: str, expected_output: str) -> ToolResult:
@@ -183,7 +185,9 @@ def _skill_specs(forks: Sequence[str]) -> Iterator[ToolSpec]:
         }
         parameters = {"type": "object", "properties": properties, "required": ["name", "task"]}
         description = "Give a task to a skill that works for itself, and get its answer."
-        yield ToolSpec("run_skill", description, parameters, category=RUNTIME_CATEGORY)
+        yield ToolSpec(
+            "run_skill", description, parameters, category=RUNTIME_CATEGORY, tidy=_as_texts
+        )
 
 
 def _spec(name: str, description: str, targets: Sequence[str], more: dict[str, JSON]) -> ToolSpec:
@@ -191,7 +195,13 @@ def _spec(name: str, description: str, targets: Sequence[str], more: dict[str, J
     properties = {"agent": agent, **more}
     parameters = {"type": "object", "properties": properties, "required": list(properties)}
     return ToolSpec(
-        name, description, parameters, read_only=True, harmless=True, category=RUNTIME_CATEGORY
+        name,
+        description,
+        parameters,
+        read_only=True,
+        harmless=True,
+        category=RUNTIME_CATEGORY,
+        tidy=_as_texts,
     )
 
 
@@ -211,8 +221,24 @@ def _check_target(
     )
 
 
-def _text(arguments: dict[str, JSON], key: str) -> str:
-    value = arguments.get(key)
-    if not isinstance(value, str):
-        raise ToolError(f"'{key}' must be a string")
-    return value
+_TEXTS = frozenset(("agent", "name", "task", "expected_output"))
+"""What these tools read: texts, all of them."""
+
+
+def _as_texts(arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The arguments with anything else that a model wrote where a text belongs as JSON; null is
+    nothing."""
+    return {
+        key: each if key not in _TEXTS or isinstance(each, str) else _written(each)
+        for key, each in arguments.items()
+    }
+
+
+def _written(value: JSON) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _text(arguments: Mapping[str, JSON], key: str) -> str:
+    if key not in arguments:
+        raise ToolError(f"argument `{key}` is missing; it is a text")
+    return str(_as_texts(arguments)[key])

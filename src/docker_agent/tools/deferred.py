@@ -7,8 +7,8 @@ What one conversation has activated is its own state. Source: runtime.md §9.21.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 
@@ -119,9 +119,9 @@ class Deferred:
                 _spec(
                     "search_tool",
                     "Look for further tools by words; answers with names and descriptions.",
-                    self._search.schema,
+                    self._search,
                 ),
-                _spec("add_tool", "Make one of the further tools usable.", self._add.schema),
+                _spec("add_tool", "Make one of the further tools usable.", self._add),
             ],
             instructions=(
                 "## Further tools\n\nThere are more tools than you see, of: "
@@ -160,14 +160,15 @@ class Deferred:
         return specs
 
 
-def _spec(name: str, description: str, parameters: Mapping[str, JSON]) -> ToolSpec:
+def _spec(name: str, description: str, parameters: Parameters[Any]) -> ToolSpec:
     return ToolSpec(
         name,
         description,
-        parameters,
+        parameters.schema,
         read_only=True,
         harmless=True,
         category="deferred",
+        tidy=parameters.tidy,
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from os.path import expanduser
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 from docker_agent.tools.processes import Command, find_shell, run
 from docker_agent.tools.script_options import ScriptOptions, argument_schemas, script_problems
+from docker_agent.tools.web_arguments import tidied
 
 SCRIPT_SECONDS = 120.0
 """How long one script may take (runtime.md §9.3)."""
@@ -83,7 +85,7 @@ class Script:
         tool = self._prepared[name]
         environ = {key: each for key, each in self._environ.items() if key not in tool.arguments}
         environ.update(tool.env)
-        environ.update(_values(tool, arguments))
+        environ.update(_values(tool, _as_read(tool.spec.parameters, arguments)))
         seconds = max(0.0, min(self._seconds, context.remaining()))
         command = Command((self._shell, "-c", tool.cmd), tool.directory, environ, seconds)
         finished = await run(command, context.progress)
@@ -110,12 +112,18 @@ def _prepared(name: str, tool: ScriptTool, working_dir: Path, env: Lookup) -> Pr
         category="script",
         takes_description=True,
         keeps_time=True,
+        tidy=partial(_as_read, schema),
     )
     directory = expanduser(expand_shell(tool.working_dir, env, "empty"))  # noqa: PTH111 - no home
     own = {key: expand_literal(value, env) for key, value in tool.env.items()}
     return Prepared(
         spec, tool.cmd, arguments, frozenset(required), own, working_dir / (directory or ".")
     )
+
+
+def _as_read(schema: Mapping[str, JSON], arguments: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The arguments with a model's slips repaired; null is absent."""
+    return tidied(schema, {key: each for key, each in arguments.items() if each is not None})
 
 
 def _values(tool: Prepared, arguments: Mapping[str, JSON]) -> dict[str, str]:

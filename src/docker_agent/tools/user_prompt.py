@@ -36,13 +36,15 @@ class UserPrompt:
     name = "user_prompt"
 
     def __init__(self) -> None:
+        parameters = Parameters(Question)
         spec = ToolSpec(
             "user_prompt",
             "Ask the user a question. In a chat the question belongs in your reply instead.",
-            Parameters(Question).schema,
+            parameters.schema,
             read_only=True,
             title="User Prompt",
             category="user_prompt",
+            tidy=parameters.tidy,
         )
         self._tools = ToolList(
             [spec],

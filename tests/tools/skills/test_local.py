@@ -184,6 +184,7 @@ async def test_the_tools_read_skills_and_the_prompt_names_them(tmp_path: Path) -
     listing = await toolset.tools(around())
     assert [spec.name for spec in listing.specs] == ["read_skill", "read_skill_file"]
     assert all(spec.read_only and spec.harmless for spec in listing.specs)
+    assert all(spec.tidy is not None for spec in listing.specs)
     assert "<name>b&amp;c</name>" in listing.instructions
     assert "<context>fork</context>" in listing.instructions
     read = await toolset.call("read_skill", {"name": "pdf"}, context())

@@ -61,6 +61,7 @@ def spec_of(tool: types.Tool, name: str) -> ToolSpec:
         output_schema=tool.output_schema,
         category=CATEGORY,
         keeps_time=True,
+        tidy=arguments_of,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -48,9 +48,9 @@ class Skills:
         self._read_file = Parameters(ReadSkillFile)
         has_files = any(skill.files for skill in skills.values())
         specs = [
-            _spec("read_skill", "Read the instructions of a skill.", self._read_skill.schema),
+            _spec("read_skill", "Read the instructions of a skill.", self._read_skill),
             *(
-                [_spec("read_skill_file", "Read a file of a skill.", self._read_file.schema)]
+                [_spec("read_skill_file", "Read a file of a skill.", self._read_file)]
                 if has_files
                 else []
             ),
@@ -81,8 +81,16 @@ class Skills:
         return self._skills[name]
 
 
-def _spec(name: str, description: str, parameters: Mapping[str, JSON]) -> ToolSpec:
-    return ToolSpec(name, description, parameters, read_only=True, harmless=True, category="skills")
+def _spec(name: str, description: str, parameters: Parameters[Any]) -> ToolSpec:
+    return ToolSpec(
+        name,
+        description,
+        parameters.schema,
+        read_only=True,
+        harmless=True,
+        category="skills",
+        tidy=parameters.tidy,
+    )
 
 
 def _listing(skills: Iterable[Skill]) -> str:
