@@ -148,7 +148,7 @@ async def test_only_its_own_conversation_reads_a_result(
     results, of = reach
     (tmp_path / "work").mkdir()
     for allow in ((), (str(tmp_path),)):
-        disk = Filesystem(FilesystemOptions(allow_list=allow), tmp_path / "work", lambda text: text)
+        disk = Filesystem(FilesystemOptions(allow_list=allow), tmp_path / "work", str, environ={})
         path = str(path_in(await results.fit("mine", LARGE, "read_file")))
         part = {"path": path, "offset": 3, "limit": 1}
         assert (await disk.call("read_file", part, of("mine"))).text == "line 2\n"
@@ -183,7 +183,7 @@ async def test_a_wide_list_does_not_lead_to_the_results_of_others(
     """Walking down from above finds nothing; links and dots lead nowhere."""
     results, of = reach
     path = path_in(await results.fit("mine", LARGE, "read_file"))
-    disk = Filesystem(FilesystemOptions(allow_list=(str(tmp_path),)), tmp_path, lambda text: text)
+    disk = Filesystem(FilesystemOptions(allow_list=(str(tmp_path),)), tmp_path, str, environ={})
     (tmp_path / "link").symlink_to(path)
     for owner in ("other", "mine"):
         search = {"path": str(tmp_path), "query": "line 29999"}

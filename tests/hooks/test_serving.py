@@ -24,6 +24,9 @@ from tests.scripted.parts import call, say, usage
 KEEP = "cat >> $OUT/$1; echo >> $OUT/$1"
 """Keeps what it is told, one document a line, in the file of its first parameter."""
 
+APART = "exec 2>/dev/null >&2; setsid env -i /bin/sleep"
+"""How a hook starts what is to outlive it."""
+
 LIMIT = 15.0
 
 
@@ -77,7 +80,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "hanging": {
         **SHELL,
         "hooks": {
-            "turn_start": command("sleep 61.73", timeout=1),
+            "turn_start": command(f"{APART} 61.73 & sleep 61.73", timeout=1),
             "pre_tool_use": tool_hooks(command("sleep 61.73 & sleep 61.73", timeout=1)),
         },
     },
@@ -92,7 +95,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "blocking": {"hooks": {"user_prompt_submit": command("echo ask nicely >&2; exit 2")}},
     "stopping": {"hooks": {"before_llm_call": command("echo '{\"continue\": false}'")}},
     "patient": {
-        "hooks": {"turn_start": command("touch $OUT/waiting; sleep 102.37 & sleep 102.37")}
+        "hooks": {"turn_start": command(f"touch $OUT/waiting; {APART} 102.37 & sleep 102.37")}
     },
     "rewriting": {
         **SHELL,
@@ -290,7 +293,7 @@ def test_a_guard_that_cannot_do_its_work_stays_closed(hooked: Hooked, agent: str
 
 @requirement("hooks:command:bounds")
 def test_nothing_of_a_hook_outlives_it(hooked: Hooked) -> None:
-    """runtime.md §12.5: its whole group is ended."""
+    """runtime.md §12.5: all of it is ended, also what left its group and environment."""
     model = hooked.model("hanging")
     model.script(say("well"))
     assert hooked.server.client("hanging").chat("hi").content == "well"

@@ -11,7 +11,7 @@ import anyio
 import msgspec
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
-from docker_agent.env.processes import end_group
+from docker_agent.env.family import MARK, Family, end_family
 from docker_agent.hooks.answer import read_answer
 from docker_agent.hooks.chat_messages import plain
 from docker_agent.hooks.port import Hook, HookFailed, HookInput, Verdict
@@ -47,8 +47,8 @@ class Command(msgspec.Struct, frozen=True):
 
 
 def command_hook(command: Command, slots: asyncio.Semaphore) -> Hook:
-    """A hook that runs `command` in a process group of its own, of which nothing outlives the
-    call; `slots` bounds how many run at once."""
+    """A hook that runs `command`, of which nothing outlives the call, wherever it went; `slots`
+    bounds how many run at once."""
 
     async def run_command(given: HookInput) -> Verdict:
         document = encoded(given)
@@ -81,13 +81,17 @@ async def finished(
 ) -> Ended:
     """Run a program to its end, with `document` on stdin. Raises `HookFailed` when it cannot be
     started or writes too much."""
-    process = await _start(argv, directory, environ)
-    exchange = _Exchange(process)
+    family = Family()
     try:
-        await exchange.finish(document)
+        process = await _start(argv, directory, environ, family)
+        exchange = _Exchange(process)
+        try:
+            await exchange.finish(document)
+        finally:
+            await end_family(process, family, GRACE_SECONDS)
+            await exchange.close()
     finally:
-        await end_group(process, GRACE_SECONDS)
-        await exchange.close()
+        family.close()
     if exchange.overflowed:
         raise HookFailed(f"wrote more than {MAX_OUTPUT // 1024 // 1024} MiB and was stopped")
     status = process.returncode
@@ -96,7 +100,9 @@ async def finished(
     return Ended(status, _text(exchange.output), _text(exchange.errors))
 
 
-async def _start(argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Process:
+async def _start(
+    argv: Sequence[str], directory: Path, environ: Mapping[str, str], family: Family
+) -> Process:
     process: Process | None = None
     with anyio.CancelScope(shield=True):
         try:
@@ -106,12 +112,14 @@ async def _start(argv: Sequence[str], directory: Path, environ: Mapping[str, str
                 stdout=PIPE,
                 stderr=PIPE,
                 cwd=directory,
-                env=environ,
+                env={**environ, MARK: family.token},
                 start_new_session=True,
+                pass_fds=(family.pipe,),
             )
         except (OSError, ValueError) as exc:
             raise HookFailed(f"could not be started: {exc}") from exc
     assert process is not None
+    family.begin(process.pid)
     return process
 
 

@@ -11,14 +11,11 @@ from subprocess import DEVNULL, STDOUT
 from typing import Literal
 
 import anyio
-import anyio.to_thread
 import msgspec
 from anyio.abc import Process
 
-from docker_agent.env.processes import reap_adopted
-from docker_agent.env.processes import signal_group as _signal_group
+from docker_agent.env.family import MARK, Family, end_family
 from docker_agent.errors import ToolError
-from docker_agent.tools.family import MARK, Family
 from docker_agent.tools.port import Progress
 
 KILL_SECONDS = 3.0
@@ -27,17 +24,11 @@ KILL_SECONDS = 3.0
 CANCEL_SECONDS = 1.0
 """The same when nobody waits for the command any more: all is gone within two seconds then."""
 
-LAST_LOOKS = 10
-"""Times that whoever is still there after SIGKILL is looked for again: some fork meanwhile."""
-
 LINGER_SECONDS = 0.5
 """How long output is awaited from processes that outlive the command."""
 
 MAX_OUTPUT = 10_000_000
 """Bytes of output after which a command is stopped (runtime.md §5.7)."""
-
-_POLL_SECONDS = 0.02
-"""Between two looks at a group that was told to end: nothing tells when the last of it is gone."""
 
 _READ_BYTES = 65_536
 
@@ -116,7 +107,7 @@ async def run(command: Command, progress: Progress) -> Finished:
                 await _watch(process, output)
             patience = KILL_SECONDS
         finally:
-            await _end(process, family, patience)
+            await end_family(process, family, patience)
         if limit.cancelled_caught or output.full:
             with anyio.move_on_after(LINGER_SECONDS):
                 await output.collect(quietly=True)
@@ -194,28 +185,3 @@ async def _watch(process: Process, output: _Output) -> None:
         group.start_soon(collect)
         await process.wait()
         group.cancel_scope.deadline = anyio.current_time() + LINGER_SECONDS
-
-
-async def _end(process: Process, family: Family, patience: float) -> None:
-    """End whatever is left of the command's family."""
-    with anyio.CancelScope(shield=True):
-        if await _signal(family, signal.SIGTERM):
-            with anyio.move_on_after(patience):
-                while await _signal(family, 0):
-                    reap_adopted(process)
-                    await anyio.sleep(_POLL_SECONDS)
-            for _ in range(LAST_LOOKS):
-                if not await _signal(family, signal.SIGKILL):
-                    break
-                await anyio.sleep(_POLL_SECONDS)
-        with anyio.move_on_after(KILL_SECONDS):
-            await process.wait()
-
-
-async def _signal(family: Family, number: int) -> bool:
-    return await anyio.to_thread.run_sync(family.signal, number)
-
-
-def signal_group(process: Process, number: int) -> bool:
-    """Whether there still was somebody in the process's group who could be told."""
-    return _signal_group(process.pid, number)

@@ -55,7 +55,10 @@ async def open_filesystem(options: Raw, opening: Opening) -> AsyncGenerator[Tool
     if not opening.trusted:
         wanted = msgspec.structs.replace(wanted, allow_list=())
     toolset = Filesystem(
-        wanted, opening.working_dir, lambda text: expand_shell(text, opening.secrets.get)
+        wanted,
+        opening.working_dir,
+        lambda text: expand_shell(text, opening.secrets.get),
+        environ=scrubbed(os.environ, opening.withheld),
     )
     if toolset.opened:
         log.warning("filesystem: allow_list opens %s", ", ".join(toolset.opened))

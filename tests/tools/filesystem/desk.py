@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Desk:
             options,
             self.root,
             lambda text: text.replace("$OUTSIDE", str(self.outside)),
-            environ=environ,
+            environ={"PATH": os.environ["PATH"]} if environ is None else environ,
             search_seconds=search_seconds,
             command_seconds=command_seconds,
         )

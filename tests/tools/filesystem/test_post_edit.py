@@ -7,12 +7,19 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
+from docker_agent.config.decode import decode
+from docker_agent.env.chain import Values
 from docker_agent.errors import ConfigError
 from docker_agent.tools.filesystem.options import FilesystemOptions, PostEdit
 from docker_agent.tools.filesystem.toolset import Filesystem
+from docker_agent.tools.opening import Opening
+from docker_agent.tools.table import TOOLSETS
+from tests.processes import wait_gone
 from tests.requirements import requirement
 from tests.tools.filesystem.desk import Desk, call
+from tests.tools.surroundings import context
 
 pytestmark = pytest.mark.anyio
 
@@ -122,24 +129,30 @@ async def test_cancellation_kills_a_command_with_all_it_started(desk: Desk) -> N
 
 
 @requirement("tool:filesystem:post_edit")
-async def test_a_process_left_behind_does_not_hold_up_the_answer(desk: Desk) -> None:
-    """runtime.md §9.1, post_edit: the command is what is waited for, not its orphans."""
-    filesystem = desk.filesystem(options(("*", "sleep 20 & echo $! > child")))
+async def test_a_process_left_behind_is_ended_and_holds_nothing_up(desk: Desk) -> None:
+    """runtime.md §9.1, post_edit: what it started ends with it, in a session of its own too."""
+    mark = f"600.{os.getpid()}77"
+    leaves = f"sleep {mark} & setsid sleep {mark} > /dev/null 2>&1 & true"
+    filesystem = desk.filesystem(options(("*", leaves)))
     with anyio.fail_after(15):
         assert not (await write(filesystem, "a"))[1]
-    os.kill(int((desk.root / "child").read_text()), 9)
+    await to_thread.run_sync(wait_gone, mark)
 
 
 @requirement("tool:filesystem:environment")
-async def test_commands_do_not_see_credentials(desk: Desk) -> None:
-    """chat-server.md §6: child processes get the environment without provider keys."""
-    environ = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "sk-1", "LANG": "C"}
-    filesystem = desk.filesystem(options(("*", "env > seen")), environ=environ)
-    assert not (await write(filesystem, "a"))[1]
+async def test_commands_do_not_see_credentials(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """chat-server.md §6: child processes get the environment without provider keys, and without
+    what the server or its models are given by a name that looks harmless."""
+    for name in ("OPENAI_API_KEY", "CHATDOOR", "MODELDOOR", "PLAIN"):
+        monkeypatch.setenv(name, "value")
+    opening = Opening(desk.root, Values({}), withheld=frozenset(("CHATDOOR", "MODELDOOR")))
+    file = b'{"post_edit": [{"path": "*", "cmd": "env > seen"}]}'
+    async with TOOLSETS["filesystem"](decode(file, "agent.yaml"), opening) as toolset:
+        arguments = {"path": "a", "content": "text"}
+        assert not (await toolset.call("write_file", arguments, context())).is_error
     seen = dict(line.split("=", 1) for line in (desk.root / "seen").read_text().splitlines())
-    assert "OPENAI_API_KEY" not in seen
-    assert seen["LANG"] == "C"
-    assert seen["file"] == str(desk.root / "a")
+    assert not seen.keys() & {"OPENAI_API_KEY", "CHATDOOR", "MODELDOOR"}
+    assert (seen["PLAIN"], seen["file"]) == ("value", str(desk.root / "a"))
 
 
 @requirement("tool:filesystem:post_edit")

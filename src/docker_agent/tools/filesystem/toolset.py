@@ -142,8 +142,8 @@ class Filesystem:
     """Files below the allowed directories, for all runs at once.
 
     `expand` gives an entry of a list its value (`~`, `$VAR`) and raises `ConfigError` when a
-    variable is not set. `environ` is what post_edit commands get, without credentials (the server's
-    own when None). Raises `ConfigError` for options that cannot be honoured.
+    variable is not set. `environ` is the whole environment of post_edit commands. Raises
+    `ConfigError` for options that cannot be honoured.
     Source: runtime.md §9.1, chat-server.md §6.
     """
 
@@ -156,7 +156,7 @@ class Filesystem:
         working_dir: Path,
         expand: Callable[[str], str],
         *,
-        environ: Mapping[str, str] | None = None,
+        environ: Mapping[str, str],
         search_seconds: float = search.SEARCH_SECONDS,
         command_seconds: float = COMMAND_SECONDS,
     ) -> None:

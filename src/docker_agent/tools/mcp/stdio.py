@@ -19,11 +19,11 @@ from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 
-from docker_agent.tools.family import MARK, Family
+from docker_agent.env.family import MARK, Family
+from docker_agent.env.processes import reap_adopted
 from docker_agent.tools.life import End, Ended, StartError
 from docker_agent.tools.mcp.limits import MAX_MESSAGE
 from docker_agent.tools.mcp.options import Program
-from docker_agent.tools.processes import reap_adopted
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
-"""Who belongs to a command that a tool started, wherever it went: its group, and whoever left that
-for a session of its own.
+"""Who belongs to a command that was started for an agent, wherever it went: its group, and whoever
+left that for a session of its own.
 
 Linux alone: a process is known by a mark in its environment, or by a pipe that it has inherited.
 Whoever drops both has escaped; nothing short of a container would hold it.
@@ -9,14 +9,28 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from docker_agent.env.processes import signal_group
+import anyio
+import anyio.to_thread
+from anyio.abc import Process
+
+from docker_agent.env.processes import reap_adopted, signal_group
 
 MARK = "DOCKER_AGENT_CALL"
 """The variable that marks the processes of one call."""
+
+LAST_LOOKS = 10
+"""Times that whoever is still there after SIGKILL is looked for again: some fork meanwhile."""
+
+STATUS_SECONDS = 3.0
+"""How long the exit status is awaited of what was killed."""
+
+_POLL_SECONDS = 0.02
+"""Between two looks at a family that was told to end: nothing tells when the last of it is gone."""
 
 _PROC = Path("/proc")
 
@@ -76,6 +90,29 @@ class Family:
                 if str(entry.readlink()) == self._link:
                     return True
         return False
+
+
+async def end_family(process: Process, family: Family, patience: float) -> None:
+    """End whatever is left of a command: SIGTERM, and `patience` seconds later SIGKILL.
+
+    Cancellation does not cut this short.
+    """
+    with anyio.CancelScope(shield=True):
+        if await _signal(family, signal.SIGTERM):
+            with anyio.move_on_after(patience):
+                while await _signal(family, 0):
+                    reap_adopted(process)
+                    await anyio.sleep(_POLL_SECONDS)
+            for _ in range(LAST_LOOKS):
+                if not await _signal(family, signal.SIGKILL):
+                    break
+                await anyio.sleep(_POLL_SECONDS)
+        with anyio.move_on_after(STATUS_SECONDS):
+            await process.wait()
+
+
+async def _signal(family: Family, number: int) -> bool:
+    return await anyio.to_thread.run_sync(family.signal, number)
 
 
 def _younger(leader: int) -> Iterator[int]:
