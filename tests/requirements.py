@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tests.promises.acceptance import ACCEPTANCE
 from tests.promises.acting import ACTING
 from tests.promises.bench import BENCH
 from tests.promises.chat_replies import CHAT_REPLIES
@@ -53,6 +54,7 @@ PROMISES: tuple[Promise, ...] = (
     *KEEPING,
     *MODELS,
     *TOOLS,
+    *ACCEPTANCE,
     *ACTING,
     *HOOKS,
     *NATIVE,

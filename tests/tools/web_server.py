@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import queue
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 PATIENCE = 10.0
@@ -172,3 +174,25 @@ async def _request(reader: asyncio.StreamReader) -> Heard:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
     method, target, _ = first.split(" ")
     return Heard(method, target, headers, body)
+
+
+@contextmanager
+def site_beside(pages: Mapping[str, Answer | Act]) -> Generator[Site]:
+    """A site in a thread of its own, for tests that are no coroutines."""
+    there: queue.SimpleQueue[tuple[Site, asyncio.AbstractEventLoop, asyncio.Event]]
+    there = queue.SimpleQueue()
+
+    async def live() -> None:
+        done = asyncio.Event()
+        async with site(pages) as found:
+            there.put((found, asyncio.get_running_loop(), done))
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
+    found, loop, done = there.get(timeout=PATIENCE)
+    try:
+        yield found
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(PATIENCE)
