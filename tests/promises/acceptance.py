@@ -36,6 +36,17 @@ ACCEPTANCE = [
             "runtime:20.2:handoff": (
                 "A conversation goes on with the agent it was handed to; a new one begins anew."
             ),
+            "runtime:20.2:fallback-stays": (
+                "A fallback that answered for a primary with a wrong key is asked first next time."
+            ),
+            "runtime:20.2:retry": "Two failures that pass, then one answer, after their pauses.",
+            "runtime:20.2:broken-stream": "A stream that breaks after text is not begun again.",
+            "runtime:20.2:task": "A task's answer is its tool result, and no text of the reply.",
+            "runtime:20.2:task-fails": "A child that fails is an error, and the parent answers.",
+            "runtime:20.2:elicitation": "A question of an MCP server is declined at once.",
+            "runtime:20.2:dial": "A name that leads to this machine is refused when dialled.",
+            "runtime:20.2:usage": "The usage of a reply is the sum over all calls of its run.",
+            "runtime:20.2:text-call": "A call written as text is run, and its markup not shown.",
         },
     ),
 ]

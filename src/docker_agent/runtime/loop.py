@@ -232,10 +232,15 @@ def _entry_strand(ledger: Ledger) -> Strand:
 def _pending(strand: Strand, request: RunRequest) -> tuple[ToolCall, ...]:
     if strand.finish != "tool_calls":
         return ()
-    answered = {message.call_id for message in strand.messages if isinstance(message, ToolMessage)}
+    answered: set[str] = set()
     for message in reversed(strand.messages):
-        if isinstance(message, AssistantMessage):
-            return tuple(call for call in message.calls if call.id not in answered)
+        match message:
+            case ToolMessage(call_id=call_id):
+                answered.add(call_id)
+            case AssistantMessage(calls=calls):
+                return tuple(call for call in calls if call.id not in answered)
+            case _:
+                pass
     return ()
 
 

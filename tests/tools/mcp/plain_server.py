@@ -25,10 +25,11 @@ VERSION = "2025-06-18"
 settings: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
 notes: list[str] = []
 pending: dict[object, str] = {}
+asked: dict[str, dict[str, Any]] = {}
 pages: list[str] = []
 tools = [
     *("echo", "slow", "notes", "crash", "leave", "huge", "endless", "environment"),
-    *("grow", "ask", "sample", "roots", "broken", settings.get("name", "odd name/é")),
+    *("grow", "ask", "asks", "sample", "roots", "broken", settings.get("name", "odd name/é")),
 ]
 
 
@@ -91,8 +92,13 @@ def call(id: object, params: dict[str, Any]) -> None:
             send(id=id, error={"code": -32603, "message": "it broke inside"})
         case "ask" | "sample" | "roots" as kind:
             pending[f"{kind}-{id}"] = json.dumps(id)
-            method, asked = REQUESTS[kind]
-            send(id=f"{kind}-{id}", method=method, params=asked)
+            method, wanted = REQUESTS[kind]
+            send(id=f"{kind}-{id}", method=method, params=wanted)
+        case "asks":
+            asked[f"asks-{id}"] = {"call": id, "since": time.monotonic(), "order": []}
+            method, question = REQUESTS["ask"]
+            send(id=f"asks-{id}", method=method, params=question)
+            send(id=f"ping-{id}", method="ping")
         case name:
             answer(id, f"this is {name}")
 
@@ -114,6 +120,19 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "roots": ("roots/list", {}),
 }
+
+
+def asks(id: str, message: dict[str, Any]) -> None:
+    """An answer to the question, or to the ping that was sent behind it; after both, which came
+    first, what was answered, and after how many seconds."""
+    kind, _, number = id.partition("-")
+    found = asked[f"asks-{number}"]
+    found["order"].append(kind)
+    if kind == "asks":
+        found["answer"] = message.get("result") or message["error"]
+        found["seconds"] = time.monotonic() - found["since"]
+    if len(found["order"]) == 2:
+        answer(found.pop("call"), json.dumps(found))
 
 
 def greet(id: object, params: dict[str, Any]) -> None:
@@ -158,6 +177,8 @@ def heard(message: dict[str, Any]) -> None:
             send(id=id, result={})
         case "notifications/cancelled":
             note(f"cancelled {params.get('reason', '')}".strip())
+        case None if str(id).startswith(("asks-", "ping-")):
+            asks(str(id), message)
         case None if id in pending:
             answer(
                 json.loads(pending.pop(id)), json.dumps(message.get("result") or message["error"])

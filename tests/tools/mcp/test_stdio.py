@@ -58,7 +58,7 @@ async def test_a_server_of_the_old_protocol_lists_and_answers(tmp_path: Path) ->
     async with opened(tmp_path, **plain()) as toolset:
         listing = await toolset.tools(around())
         assert [spec.name for spec in listing.specs][:3] == ["echo", "slow", "notes"]
-        assert len(listing.specs) == 14
+        assert len(listing.specs) == 15
         assert listing.instructions == "Be plain."
         assert listing.by_name["echo"].read_only
         assert not listing.by_name["slow"].read_only

@@ -144,16 +144,17 @@ def _last_answers(messages: Sequence[Message]) -> list[ToolMessage]:
 
 
 def _renamed(conversation: Conversation, renamed: dict[str, str]) -> Conversation:
+    """The conversation with other ids for calls of its last message of calls: models may have used
+    the same ones before."""
     *earlier, last = conversation.turns
-    messages = tuple(_renamed_message(message, renamed) for message in last.messages)
-    return Conversation((*earlier, msgspec.structs.replace(last, messages=messages)))
-
-
-def _renamed_message(message: Message, renamed: dict[str, str]) -> Message:
-    if isinstance(message, AssistantMessage) and message.calls:
-        calls = tuple(_renamed_call(call, renamed) for call in message.calls)
-        return msgspec.structs.replace(message, calls=calls)
-    return message
+    messages = list(last.messages)
+    for place in reversed(range(len(messages))):
+        message = messages[place]
+        if isinstance(message, AssistantMessage):
+            calls = tuple(_renamed_call(call, renamed) for call in message.calls)
+            messages[place] = msgspec.structs.replace(message, calls=calls)
+            break
+    return Conversation((*earlier, msgspec.structs.replace(last, messages=tuple(messages))))
 
 
 def _renamed_call(call: ToolCall, renamed: dict[str, str]) -> ToolCall:
