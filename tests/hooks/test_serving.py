@@ -260,7 +260,7 @@ def test_a_limit_and_a_failure_are_told(hooked: Hooked) -> None:
     assert [d["notification_level"] for d in hooked.told("notification") if d["request_id"] == run]
 
 
-@requirement("chat:6:hooks", "hooks:command:output")
+@requirement("chat:6:hooks", "hooks:command:output", "runtime:20.2:hook-refuses")
 def test_a_hook_that_exits_with_2_refuses_the_call(hooked: Hooked) -> None:
     """runtime.md §20.2 row 20: denied in autonomous mode, with the text of stderr."""
     model = hooked.model("guarded")
@@ -276,7 +276,7 @@ def test_a_hook_that_exits_with_2_refuses_the_call(hooked: Hooked) -> None:
     assert "tool shell: refused (pre_tool_use_hook_deny)" in hooked.server.log
 
 
-@requirement("hooks:failure")
+@requirement("hooks:failure", "runtime:20.2:hook-late")
 @pytest.mark.parametrize("agent", ["crashing", "raising", "missing", "hanging", "flooding"])
 def test_a_guard_that_cannot_do_its_work_stays_closed(hooked: Hooked, agent: str) -> None:
     """runtime.md §20.2 row 21: in pre_tool_use it denies, in turn_start the run goes on."""
@@ -387,7 +387,7 @@ def test_a_model_judges_a_call_and_gives_hints(hooked: Hooked) -> None:
     assert reply["usage"]["total_tokens"] == 2 * (4 + 7)
 
 
-@requirement("results:served", "results:kept", "results:bounds")
+@requirement("results:served", "results:kept", "results:bounds", "runtime:20.2:large")
 def test_a_large_result_can_be_read_by_its_conversation(
     hooked: Hooked, numbers: Iterator[int]
 ) -> None:

@@ -36,6 +36,19 @@ ACCEPTANCE = [
             "runtime:20.2:handoff": (
                 "A conversation goes on with the agent it was handed to; a new one begins anew."
             ),
+            "runtime:20.2:no-result": (
+                "A call of the client's history without a result is given `No result provided`."
+            ),
+            "runtime:20.2:failing-turn": "A failing turn leaves the conversation as it was.",
+            "runtime:20.2:busy": "A second request for a busy conversation is a 409.",
+            "runtime:20.2:mcp-dies": (
+                "A server that dies is started again for the next call; a call it dies in is an "
+                "error and not run twice."
+            ),
+            "runtime:20.2:hook-refuses": "Exit status 2 of a guard refuses, in every mode.",
+            "runtime:20.2:hook-late": "A guard that takes too long refuses; others let go on.",
+            "runtime:20.2:large": "Of large output a model sees a notice and the end.",
+            "runtime:20.2:overflow": "A history that was refused is summarized once.",
             "runtime:20.2:fallback-stays": (
                 "A fallback that answered for a primary with a wrong key is asked first next time."
             ),

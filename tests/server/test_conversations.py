@@ -104,7 +104,7 @@ def test_an_edited_history_branches_where_it_differs(keeper: Server, model: Mode
     assert said(model) == ["Q1", "A1", "Q2 edited", "A4", "Q5"]
 
 
-@requirement("chat:7:failure-safe")
+@requirement("chat:7:failure-safe", "runtime:20.2:failing-turn")
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failed_turn_leaves_the_old_state(keeper: Server, model: Model, stream: bool) -> None:
     """runtime.md §20.2 row 7: the next turn sees only the earlier successful messages."""
@@ -136,7 +136,7 @@ def test_a_cut_turn_leaves_the_old_state_and_frees_it(keeper: Server, model: Mod
     assert said(model) == ["two"]
 
 
-@requirement("chat:7:busy", "client:69")
+@requirement("chat:7:busy", "client:69", "runtime:20.2:busy")
 def test_a_busy_conversation_is_a_409_at_once(keeper: Server, model: Model) -> None:
     """runtime.md §20.2 row 8; x-should-retry false, or SDKs hammer it."""
     gate = Gate()

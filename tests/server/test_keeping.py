@@ -79,7 +79,7 @@ def test_a_history_that_grows_too_long_is_summarized(
     assert len(writer.heard) == 1
 
 
-@requirement("runtime:7.1:overflow", "runtime:7.2:kept")
+@requirement("runtime:7.1:overflow", "runtime:7.2:kept", "runtime:20.2:overflow")
 def test_a_model_that_refuses_a_long_history_is_asked_again(
     scripted: Scripted, serve: Serve, model: Model
 ) -> None:

@@ -263,7 +263,7 @@ def test_a_body_that_is_too_large_is_a_413_that_names_the_flag(lane: Lane) -> No
         assert "--max-request-size" in reply.error["message"]
 
 
-@requirement("chat:3:history")
+@requirement("chat:3:history", "runtime:20.2:no-result")
 def test_calls_of_the_history_are_kept_when_their_answers_follow(lane: Lane) -> None:
     """chat-server.md §3: assistant tool_calls are kept when their tool messages follow, else
     dropped."""

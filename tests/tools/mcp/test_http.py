@@ -116,7 +116,7 @@ async def test_a_session_the_server_forgot_is_opened_anew_and_the_call_sent_once
         assert toolset.status.state == "ready"
 
 
-@requirement("mcp:remote:back")
+@requirement("mcp:remote:back", "runtime:20.2:mcp-dies")
 async def test_a_server_that_went_and_came_back_is_found_again(tmp_path: Path) -> None:
     """§20.2 19, over HTTP: the call meanwhile is an error."""
     quick = {"backoff": {"initial": "10ms"}, "max_restarts": -1}

@@ -267,7 +267,7 @@ async def test_what_a_server_prints_besides_messages_does_no_harm(tmp_path: Path
         assert await value(toolset, "echo", text="x") == {"text": "x"}
 
 
-@requirement("mcp:lost:between", "mcp:lost:during")
+@requirement("mcp:lost:between", "mcp:lost:during", "runtime:20.2:mcp-dies")
 async def test_a_crash_fails_the_call_once_and_the_next_one_finds_a_new_server(
     tmp_path: Path,
 ) -> None:
