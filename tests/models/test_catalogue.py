@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docker_agent.errors import ModelError
 from docker_agent.loader.choose import AUTO_ROWS
-from docker_agent.messages import Usage
+from docker_agent.messages import Usage, UserMessage
 from docker_agent.models.catalogue import FILE, Catalogue, cost_of
+from docker_agent.models.gateway import parse_gateway
 from docker_agent.models.openai_messages import sampling_fields
-from docker_agent.models.port import ModelCard
+from docker_agent.models.port import Ask, ModelCard
 from tests.conftest import Serve
-from tests.harness import run_command
 from tests.loader.loading import answer, loaded
+from tests.models.talking import Told
 from tests.requirements import requirement
 from tests.scripted.anthropic import scripted_claude
 from tests.scripted.model import Scripted
-from tests.scripted.parts import call, say, usage
+from tests.scripted.parts import call, fail, say, usage
 
 TINY = {
     "openai": {
@@ -94,6 +93,78 @@ def test_a_fetched_catalogue_goes_before_the_shipped_one(tmp_path: Path) -> None
     assert card("openai", "gpt-4o", tmp_path).context == 128_000
 
 
+NAMED = {
+    "anthropic": {
+        "models": {
+            "claude-next": {"name": "Claude Next (latest)"},
+            "claude-next-20300101": {"name": "Claude Next"},
+            "claude-next-20310101": {"name": "Claude Next"},
+            "claude-next-fast-20320101": {"name": "Claude Next Fast"},
+            "claude-lone": {"name": "Claude Lone (latest)"},
+            "claude-own": {"name": "Claude Own"},
+        }
+    }
+}
+
+
+@requirement("models:catalogue:latest")
+def test_a_name_for_the_newest_version_has_a_dated_id(tmp_path: Path) -> None:
+    """agent-file.md §3.5: its name ends " (latest)", the dated one has the same without."""
+    (tmp_path / FILE).write_text(json.dumps({"database": {"providers": NAMED}}))
+    dated = Catalogue(tmp_path).dated
+    assert dated("anthropic", "claude-next") == "claude-next-20310101"
+    assert dated("anthropic", "claude-sonnet-4-5") == "claude-sonnet-4-5-20250929"
+    assert dated("anthropic", "claude-sonnet-4-0") == "claude-sonnet-4-20250514"
+    for name in ("claude-next-20300101", "claude-lone", "claude-own", "claude-nobody"):
+        assert dated("anthropic", name) is None, name
+    assert dated("nobody", "claude-next") is None
+
+
+@requirement("models:catalogue:latest")
+@pytest.mark.anyio
+async def test_named_models_and_targets_of_routers_are_asked_by_their_dated_ids(
+    tmp_path: Path,
+) -> None:
+    """agent-file.md §3.5: not inline references, not models with an address of their own; messages
+    keep the file's name."""
+    short, dated = "claude-haiku-4-5", "claude-haiku-4-5-20251001"
+    inline, target = f"anthropic/{short}", "anthropic/claude-opus-4-5"
+    with scripted_claude() as claude:
+        named = {"provider": "anthropic", "model": short}
+        routing = [{"model": target, "examples": ["prove the theorem"]}]
+        content: dict[str, Any] = {
+            "models": {
+                "named": named,
+                "elsewhere": {**named, "base_url": claude.url, "bypass_models_gateway": True},
+                "router": {"provider": "anthropic", "model": "claude-own", "routing": routing},
+            },
+            "agents": {
+                name: {"model": model}
+                for name, model in {
+                    "root": "named",
+                    "plain": inline,
+                    "elsewhere": "elsewhere",
+                    "router": "router",
+                }.items()
+            },
+        }
+        env = {"DOCKER_TOKEN": "t", "ANTHROPIC_API_KEY": "k"}
+        gateway = parse_gateway(claude.url)
+        async with loaded(tmp_path, content, env, gateway=gateway) as team:
+            for name, model in {
+                "root": dated,
+                "plain": short,
+                "elsewhere": short,
+                "router": "claude-opus-4-5-20251101",
+            }.items():
+                ask = Ask((UserMessage("prove the theorem"),))
+                await team.agents[name].model.reply(ask, Told().hear)
+                assert claude.model(model).heard[-1].body["model"] == model
+            claude.model(dated).script(fail(400, "no"))
+            with pytest.raises(ModelError, match=f"model {short} failed"):
+                await answer(team.agents["root"])
+
+
 @requirement("models:catalogue:cost")
 def test_a_call_costs_what_its_tokens_cost() -> None:
     """runtime.md §3.9: fresh, cached and written prompts, and the answer; null without a price."""
@@ -155,58 +226,3 @@ def test_a_whole_reply_says_what_it_cost(scripted: Scripted, serve: Serve) -> No
     model.script(*answers)
     assert "x-cost-usd" not in serve(file).client().chat("hi").headers
     model.forget()
-
-
-class _Publisher(BaseHTTPRequestHandler):
-    """A site that publishes a catalogue, with a tag."""
-
-    body = b""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        same = self.headers.get("If-None-Match") == '"v1"'
-        self.send_response(304 if same else 200)
-        self.send_header("ETag", '"v1"')
-        self.end_headers()
-        if not same:
-            self.wfile.write(self.body)
-
-
-@pytest.fixture
-def site() -> Generator[str]:
-    """Where a catalogue is published."""
-    server = HTTPServer(("127.0.0.1", 0), _Publisher)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/api.json"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@requirement("models:catalogue:refresh")
-def test_the_catalogue_is_fetched_when_asked_for(site: str, tmp_path: Path) -> None:
-    """issue 4.5: refreshed when online and asked to; agent-file.md §3.5: If-None-Match; what is
-    there stays when it fails."""
-    env = {"DOCKER_AGENT_MODELS_CATALOGUE": site}
-
-    def refresh() -> tuple[int, str]:
-        done = run_command("models", "refresh", home=tmp_path, env=env)
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stderr
-
-    _Publisher.body = b"<html>"
-    assert refresh()[0] == 1
-    assert not (tmp_path / ".cagent" / FILE).exists()
-    _Publisher.body = json.dumps(TINY).encode()
-    assert refresh() == (0, "the catalogue has 1 models of 1 providers\n")
-    assert card("openai", "gpt-4o", tmp_path / ".cagent").context == 5000
-    assert refresh() == (0, "the catalogue is as new as can be\n")
-    env["DOCKER_AGENT_MODELS_CATALOGUE"] = "http://127.0.0.1:9/"
-    status, said = refresh()
-    assert status == 1 and "the one that is here stays" in said
-    env["DOCKER_AGENT_MODELS_CATALOGUE"] = "file:///etc/passwd"
-    assert "is no http(s) address" in refresh()[1]
-    assert card("openai", "gpt-4o", tmp_path / ".cagent").context == 5000

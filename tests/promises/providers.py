@@ -119,6 +119,12 @@ PROVIDERS = [
             ),
             "models:catalogue:clamp": "Caps on answers fit window and model.",
             "models:catalogue:refresh": "models refresh fetches a newer catalogue.",
+            "models:catalogue:daily": (
+                "--refresh-models fetches it once a day; without, no start asks the network."
+            ),
+            "models:catalogue:latest": (
+                "A named model whose id stands for the newest version is asked by its dated id."
+            ),
         },
     ),
     *kept(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -72,11 +73,17 @@ def refresh(context: click.Context) -> None:
     A catalogue ships with the program; one that was fetched goes before it. Running servers read
     it at their next start, or at SIGHUP.
     """
-    from docker_agent.models.catalogue import URL, URL_VARIABLE
-    from docker_agent.models.catalogue import refresh as fetch
+    from docker_agent.models.http import open_http
+    from docker_agent.models.refresh import URL, URL_VARIABLE
+    from docker_agent.models.refresh import refresh as fetch
 
     folder = context.ensure_object(Globals).directories.data
-    click.echo(fetch(folder, os.environ.get(URL_VARIABLE) or URL), err=True)
+
+    async def fetched() -> str:
+        async with open_http() as http:
+            return await fetch(folder, http, os.environ.get(URL_VARIABLE) or URL)
+
+    click.echo(asyncio.run(fetched()), err=True)
 
 
 class ProgressLine:

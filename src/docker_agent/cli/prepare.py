@@ -72,6 +72,7 @@ class Flags(msgspec.Struct, frozen=True):
     models_gateway: str | None
     fake: str | None
     record: str | None
+    refresh_models: bool = False
     code_mode_tools: bool = False
     hook_pre_tool_use: tuple[str, ...] = ()
     hook_post_tool_use: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ def _serving(options: Globals, agent_file: str, flags: Flags) -> Serving:
         otel=options.otel,
         fake=Path(flags.fake).absolute() if flags.fake else None,
         record=Path(flags.record).absolute() if flags.record else None,
+        refresh_models=flags.refresh_models and flags.fake is None,
     )
 
 

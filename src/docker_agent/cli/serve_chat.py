@@ -207,6 +207,11 @@ DEFAULT_LOOP = "uvloop"
     help="Tell what a whole reply cost, in dollars, in the header x-cost-usd.",
 )
 @click.option(
+    "--refresh-models",
+    is_flag=True,
+    help="Fetch the catalogue of models (windows, prices) from models.dev once a day.",
+)
+@click.option(
     "--models-gateway",
     metavar="URL",
     help="Reach the providers' models through this gateway, which has their keys.",

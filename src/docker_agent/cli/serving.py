@@ -25,6 +25,7 @@ from docker_agent.loader.generations import open_generations
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.reading import Seen
 from docker_agent.loader.source import Source
+from docker_agent.models.http import open_http
 from docker_agent.models.road import open_road
 from docker_agent.registry.elsewhere import Elsewhere, open_elsewhere
 from docker_agent.runtime.agent import Team
@@ -66,6 +67,7 @@ class Serving(msgspec.Struct, frozen=True):
     record: Path | None = None
     watching: Watching = Watching()
     otel: bool = False
+    refresh_models: bool = False
 
 
 def serve_until_stopped(serving: Serving) -> None:
@@ -79,6 +81,7 @@ async def _serve(serving: Serving) -> None:
     running = Running()
     async with (
         open_road(serving.fake, serving.record) as http,
+        _fresh_catalogue(serving),
         open_large_results(serving.settings.conversation_ttl) as results,
     ):
 
@@ -116,6 +119,19 @@ async def _serve(serving: Serving) -> None:
                     stopping=lambda: _drain(running),
                     shutdown_timeout=serving.shutdown_timeout,
                 )
+
+
+@asynccontextmanager
+async def _fresh_catalogue(serving: Serving) -> AsyncGenerator[None]:
+    """The catalogue of models kept new, where that is wanted; recordings do not hold it."""
+    if not serving.refresh_models:
+        yield
+        return
+    from docker_agent.models import refresh
+
+    url = os.environ.get(refresh.URL_VARIABLE) or refresh.URL
+    async with open_http() as http, refresh.refreshing(serving.overrides.data_dir, http, url):
+        yield
 
 
 @asynccontextmanager

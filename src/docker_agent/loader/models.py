@@ -120,6 +120,12 @@ class Models:
             trusted=trusted,
             catalogue=Catalogue(overrides.data_dir),
         )
+        self._targets = frozenset(
+            target
+            for model in file.models.values()
+            for rule in model.routing
+            for target in expand(file.models, rule.model)
+        )
         self._opened: dict[str, Model] = {}
 
     def check(self) -> Missing:
@@ -202,7 +208,7 @@ class Models:
         return direct
 
     async def _open_one(self, name: str, model: DeclaredModel, stack: AsyncExitStack) -> Model:
-        resolved = resolve(model, self._file.providers)
+        resolved = self._newest(name, resolve(model, self._file.providers))
         if resolved.protocol in table.NOT_YET:
             raise model.error(f"'{resolved.protocol}' is not supported yet")
         if resolved.protocol not in table.PROVIDERS:
@@ -213,6 +219,19 @@ class Models:
             return await self._open_gatewayed(gateway, resolved, name, stack)
         opening = table.PROVIDERS[resolved.protocol](resolved, self._opening)
         return _priced(await stack.enter_async_context(opening))
+
+    def _newest(self, name: str, resolved: Resolved) -> Resolved:
+        """The model by its dated id, where its name stands for the newest version: so that a
+        running conversation does not change its model. Inline references stay as they are, unless
+        a router names them. Source: agent-file.md §3.5."""
+        declared = resolved.declared
+        inline = name == f"{declared.provider}/{declared.model}" and name not in self._targets
+        if inline or name == AUTO or resolved.inherited.base_url:
+            return resolved
+        dated = self._opening.catalogue.dated(resolved.provider, resolved.model)
+        if dated is None:
+            return resolved
+        return msgspec.structs.replace(resolved, model=dated, shown=resolved.model)
 
     async def _open_gatewayed(
         self, gateway: gateways.Gateway, resolved: Resolved, name: str, stack: AsyncExitStack

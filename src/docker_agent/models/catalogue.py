@@ -1,40 +1,32 @@
 """What is publicly known of models: windows, limits, what they read, prices.
 
-A snapshot ships with the program (`catalogue.json`); `docker-agent models refresh` puts a newer one
-beside the user's data. Both have the form of https://models.dev/api.json. Source: agent-file.md
-§3.5.
+A snapshot ships with the program (`catalogue.json`); a newer one stands beside the user's data
+(`refresh.py` puts it there). Both have the form of https://models.dev/api.json. Source:
+agent-file.md §3.5.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from docker_agent.errors import ConfigError
 from docker_agent.messages import UNREADABLE, Usage
 from docker_agent.models.port import ModelCard
 
 log = logging.getLogger(__name__)
 
-URL = "https://models.dev/api.json"
-URL_VARIABLE = "DOCKER_AGENT_MODELS_CATALOGUE"
-"""Names another place to fetch the catalogue from."""
-
 FILE = "models_dev.json"
-FETCH_TIMEOUT = 30.0
-"""Seconds that fetching the catalogue may take."""
-MAX_CATALOGUE = 64 * 1024 * 1024
-"""Bytes of a catalogue."""
 
 _MILLION = 1_000_000
 _DATE = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2})(?:-v\d+(?::\d+)?)?$")
 _REGION = re.compile(r"^(?:us|eu|apac|global)\.")
+_LATEST = " (latest)"
+"""How the catalogue marks a name that stands for the newest version of a model."""
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -60,35 +52,40 @@ class Modalities(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """One model."""
+    """One model; `name` is what people call it."""
 
+    name: str = ""
     limit: Limit = Limit()
     cost: Cost | None = None
     modalities: Modalities | None = None
 
 
-class _Provider(msgspec.Struct, frozen=True):
+class Maker(msgspec.Struct, frozen=True):
+    """The models of one provider, by their ids."""
+
     models: Mapping[str, Known] = {}
 
 
-_NOBODY = _Provider()
+_NOBODY = Maker()
 
-Providers = Mapping[str, _Provider]
+Providers = Mapping[str, Maker]
 
 
-class _Database(msgspec.Struct, frozen=True):
+class Database(msgspec.Struct, frozen=True):
+    """All providers, by their ids."""
+
     providers: Providers = {}
 
 
 class Kept(msgspec.Struct, frozen=True):
     """A fetched catalogue as it is kept."""
 
-    database: _Database = _Database()
+    database: Database = Database()
     last_refresh: str = ""
     etag: str = ""
 
 
-_decode_providers = msgspec.json.Decoder(dict[str, _Provider]).decode
+decode_providers = msgspec.json.Decoder(dict[str, Maker]).decode
 _decode_kept = msgspec.json.Decoder(Kept).decode
 
 
@@ -105,15 +102,35 @@ class Catalogue:
     def known(self, provider: str, model: str) -> Known | None:
         """What is known of a model by its provider's id and its own, with or without the date of
         its version."""
-        if self._layers is None:
-            self._layers = self._read()
         bare = _DATE.sub("", _REGION.sub("", model))
-        for layer in self._layers:
+        for layer in self._providers():
             known = layer.get(provider, _NOBODY).models
             for name in (model, _REGION.sub("", model), bare):
                 if name in known:
                     return known[name]
         return None
+
+    def dated(self, provider: str, model: str) -> str | None:
+        """The dated id of the version that a name such as `claude-sonnet-4-5` stands for; None
+        for names that stand for themselves."""
+        if _DATE.search(model):
+            return None
+        for layer in self._providers():
+            models = layer.get(provider, _NOBODY).models
+            if model not in models:
+                continue
+            name = models[model].name
+            if not name.endswith(_LATEST):
+                return None
+            meant = name.removesuffix(_LATEST)
+            dated = (one for one in models if _DATE.search(one) and models[one].name == meant)
+            return max(dated, default=None)
+        return None
+
+    def _providers(self) -> tuple[Providers, ...]:
+        if self._layers is None:
+            self._layers = self._read()
+        return self._layers
 
     def completed(self, card: ModelCard) -> ModelCard:
         """The card with what it leaves open filled in; what the file says stays."""
@@ -135,7 +152,7 @@ class Catalogue:
         )
 
     def _read(self) -> tuple[Providers, ...]:
-        snapshot = _decode_providers(
+        snapshot = decode_providers(
             resources.files("docker_agent.models").joinpath("catalogue.json").read_bytes()
         )
         kept = read_kept(self._folder) if self._folder else None
@@ -173,55 +190,3 @@ def read_kept(folder: Path) -> Kept | None:
     except (OSError, *UNREADABLE) as exc:
         log.warning("%s cannot be used: %s; the shipped catalogue is", path, exc)
         return None
-
-
-def refresh(folder: Path, url: str = URL) -> str:
-    """Fetch the catalogue and keep it in `folder`; says what came of it.
-
-    Raises `ConfigError` when it cannot be fetched or is none; the one that is there stays.
-    """
-    import urllib.error
-    import urllib.request
-
-    if not url.startswith(("https://", "http://")):
-        raise ConfigError(f"{URL_VARIABLE}={url}: is no http(s) address")
-    kept = read_kept(folder)
-    request = urllib.request.Request(url, headers={"User-Agent": "docker-agent"})
-    if kept is not None and kept.etag:
-        request.add_header("If-None-Match", kept.etag)
-    try:
-        with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT) as response:
-            body: bytes = response.read(MAX_CATALOGUE + 1)
-            etag: str = response.headers.get("ETag") or ""
-    except urllib.error.HTTPError as exc:
-        if exc.code != 304 or kept is None:
-            raise ConfigError(f"the catalogue could not be fetched: HTTP {exc.code}") from exc
-        _keep(folder, msgspec.structs.replace(kept, last_refresh=_now()))
-        return "the catalogue is as new as can be"
-    except (urllib.error.URLError, OSError, ValueError) as exc:
-        reason = getattr(exc, "reason", exc)
-        raise ConfigError(
-            f"the catalogue could not be fetched: {reason}; the one that is here stays"
-        ) from exc
-    try:
-        providers = _decode_providers(body)
-    except UNREADABLE as exc:
-        raise ConfigError(f"what was fetched is no catalogue of models: {exc}") from exc
-    _keep(folder, Kept(_Database(providers), _now(), etag))
-    count = sum(len(provider.models) for provider in providers.values())
-    return f"the catalogue has {count} models of {len(providers)} providers"
-
-
-def _keep(folder: Path, kept: Kept) -> None:
-    path = folder / FILE
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = path.with_suffix(".part")
-        half.write_bytes(msgspec.json.encode(kept))
-        half.replace(path)
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

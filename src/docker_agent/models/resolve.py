@@ -62,6 +62,7 @@ class Resolved(msgspec.Struct, frozen=True):
     the variable that must hold the key, `optional_key` one that is used when set. `declared` is
     where error messages point, `inherited` the same with its provider's definition filled in.
     `gated`: no key of a provider leaves this machine. `hidden` are texts no message may show.
+    `shown` is what messages call a model that is asked by another name than the file's.
     """
 
     declared: Model
@@ -79,6 +80,7 @@ class Resolved(msgspec.Struct, frozen=True):
     options: Mapping[str, JSON]
     gated: bool = False
     hidden: tuple[str, ...] = ()
+    shown: str = ""
 
 
 def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:

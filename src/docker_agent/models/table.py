@@ -136,7 +136,7 @@ def model_card(resolved: Resolved, model: str) -> ModelCard:
         size = int(size)
     capabilities = resolved.declared.capabilities
     return ModelCard(
-        name=model,
+        name=resolved.shown or model,
         provider=resolved.provider,
         context=size if isinstance(size, int) and size > 0 else 0,
         image=capabilities.image if capabilities else None,
