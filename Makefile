@@ -33,7 +33,7 @@ bench: setup  ## speed beside nginx, in one run; needs gcc and nginx
 e2e-live: setup  ## one real chat with each provider whose key is set
 	@.venv/bin/python scripts/live.py
 
-mutate: setup  ## break the product in 40 ways; each must turn a test red
+mutate: setup  ## break the product line by line; each must turn a test red
 	@.venv/bin/python scripts/mutate.py $(ARGS)
 
 docs: setup  ## write the generated parts of docs/reference anew

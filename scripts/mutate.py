@@ -1,4 +1,4 @@
-"""Break the product in 40 listed ways, one line at a time; each must turn a test red.
+"""Break the product in the listed ways, one line at a time; each must turn a test red.
 
 usage: mutate.py [words that the line or the file must hold] Works on a copy, so the tree stays as
 it is. A breakage that no test notices is a promise nobody keeps.

@@ -85,8 +85,8 @@ MUTATIONS = [
     ),
     Mutation(
         "models/sse.py",
-        '        if b"\\r" in rest:',
-        '        if b"\\r\\r" in rest:',
+        '            rest = rest.replace(b"\\r", b"\\n")',
+        "            pass",
         "tests/models/test_sse.py",
     ),
     Mutation(
@@ -187,8 +187,8 @@ MUTATIONS = [
     Mutation("server/auth.py", "    if cross:", "    if False:", DOORS),
     Mutation(
         "server/app.py",
-        '            if scope["path"] not in OPEN_PATHS:',
-        '            if scope["path"] == "/v1/chat/completions":',
+        "            if path not in OPEN_PATHS:",
+        '            if path == "/v1/chat/completions":',
         DOORS,
     ),
     Mutation(
@@ -197,7 +197,12 @@ MUTATIONS = [
         "        if size > limit * 1000:",
         "tests/server -k chunked",
     ),
-    Mutation("server/body.py", "    if len(data) > limit:", "    if False:", REQUESTS),
+    Mutation(
+        "server/body.py",
+        "body = ENCODINGS[name](body, limit)",
+        "body = ENCODINGS[name](body, limit * 1000)",
+        "tests/server/test_bodies.py",
+    ),
     Mutation(
         "server/wire.py",
         "    except msgspec.ValidationError as exc:",
@@ -211,9 +216,9 @@ MUTATIONS = [
         REQUESTS,
     ),
     Mutation(
-        "cli/prepare.py",
-        '    safety = flags.safety or ("autonomous" if trusted_place else "restricted")',
-        '    safety = flags.safety or "autonomous"',
+        "cli/opening.py",
+        'flags.safety or ("autonomous" if at_home and source.local else "restricted")',
+        'flags.safety or "autonomous"',
         TOOLS,
     ),
     Mutation(

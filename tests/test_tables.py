@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import msgspec
 
@@ -26,6 +27,7 @@ from docker_agent.tools import table as tools
 from tests.requirements import requirement
 
 SOURCE = Path(docker_agent.__file__).parent
+MUTATIONS = Path(__file__).parent.parent / "scripts" / "mutations.py"
 
 MADE_OF_OTHERS = {
     "models/fallback.py",
@@ -144,3 +146,20 @@ def test_every_hook_event_can_be_declared() -> None:
 def test_every_kind_of_error_has_a_row() -> None:
     """chat-server.md §4: each kind has its status, type and code."""
     assert set(ROWS) == set(get_args(Kind))
+
+
+@requirement("style:tests-notice")
+def test_every_listed_breakage_has_its_line() -> None:
+    """STYLE.md, Tests: `make mutate` breaks lines that stand there, so none of them rots."""
+    breakages: list[Mutation] = runpy.run_path(str(MUTATIONS))["MUTATIONS"]
+    assert breakages
+    for breakage in breakages:
+        text = (SOURCE / breakage.file).read_text()
+        assert text.count(breakage.line) == 1, f"{breakage.file}: {breakage.line}"
+
+
+class Mutation(Protocol):
+    """What this test knows of a breakage."""
+
+    file: str
+    line: str

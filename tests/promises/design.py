@@ -57,6 +57,7 @@ DESIGN = [
     *kept(
         "STYLE.md §Tests",
         {
+            "style:tests-notice": "Every listed breakage of the code has a line to break.",
             "style:requirements": "Every promise has a test, and every test's promise is listed.",
         },
     ),
