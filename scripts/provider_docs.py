@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from docker_agent.config.required import USE_VERTEX
 from docker_agent.loader.choose import AUTO_ROWS
 from docker_agent.models import anthropic_settings, dmr_find, gemini, table
 from docker_agent.models.endpoints import ENDPOINTS, required_variables
@@ -22,7 +23,12 @@ class Own(msgspec.Struct, frozen=True):
 
 OWN = {
     "anthropic": Own("Messages", anthropic_settings.BASE_URL, (anthropic_settings.KEY,)),
-    "google": Own("generateContent", gemini.BASE_URL, gemini.KEYS),
+    "google": Own(
+        "generateContent",
+        gemini.BASE_URL,
+        gemini.KEYS,
+        f"on [Vertex AI](#vertex-ai) with `provider_opts.project` or `{USE_VERTEX}`",
+    ),
     "dmr": Own(
         "Chat Completions",
         "found by itself",

@@ -35,6 +35,7 @@ from tests.promises.seed import SEED
 from tests.promises.server import SERVER
 from tests.promises.skills import SKILLS
 from tests.promises.tools import TOOLS
+from tests.promises.vertex import VERTEX
 
 PROMISES: tuple[Promise, ...] = (
     *SEED,
@@ -59,6 +60,7 @@ PROMISES: tuple[Promise, ...] = (
     *HOOKS,
     *NATIVE,
     *PROVIDERS,
+    *VERTEX,
     *MCP,
     *LOCAL,
     *DESIGN,

@@ -18,9 +18,11 @@ RARE = frozenset({"aiohttp", "xllamacpp", "quickjs", "mcp", "hcl2", "lark"}) | {
     "redis",
     "opentelemetry",
     "brotli",
+    "google",
+    "requests",
 }
-"""Only a proxy, the embedded model, a script in an agent file, an MCP server, HCL, a scrape, a
-store, a trace or a packed body needs these."""
+"""Only a proxy, a sign-in at Google Cloud, the embedded model, a script in an agent file, an MCP
+server, HCL, a scrape, a store, a trace or a packed body needs these."""
 
 _SPY = """
 import sys

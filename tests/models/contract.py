@@ -1,15 +1,18 @@
-"""The four protocols side by side: where each scripted vendor is, how its adapter is opened, and
+"""The protocols side by side: where each scripted vendor is, how its adapter is opened, and
 its words for what all of them can say."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from docker_agent.config.model import Model
+from docker_agent.env.chain import Values
 from docker_agent.messages import JSON
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_request import MessagesSettings
+from docker_agent.models.bearer import Bearer, VariableTickets
 from docker_agent.models.gemini import Gemini
 from docker_agent.models.gemini_config import GeminiSettings
 from docker_agent.models.http import Http
@@ -17,6 +20,8 @@ from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
 from docker_agent.models.port import Model as Port
 from docker_agent.models.port import ModelCard
+from docker_agent.models.resolve import resolve
+from docker_agent.models.vertex import Place, claude_settings, generate_url, on_openapi
 from tests.scripted import anthropic_parts, gemini_parts, parts
 from tests.scripted.actions import Action, Asked, Send
 from tests.scripted.anthropic_render import in_messages_words
@@ -84,6 +89,32 @@ def _gemini(http: Http, url: str, name: str) -> Port:
     return Gemini(http, settings, CARD)
 
 
+def _as_bearer(http: Http) -> Bearer:
+    return Bearer(http, VariableTickets(Values({"TOKEN": SECRET}), "TOKEN"))
+
+
+def _place(url: str, publisher: str = "google") -> Place:
+    return Place("my-project", "us-central1", publisher, url)
+
+
+def _vertex(http: Http, url: str, name: str) -> Port:
+    settings = GeminiSettings(generate_url(_place(url), name), name, vertex=True)
+    return Gemini(_as_bearer(http), settings, CARD)
+
+
+def _vertex_claude(http: Http, url: str, name: str) -> Port:
+    resolved = resolve(Model(provider="google", model=name), {})
+    settings = claude_settings(resolved, _place(url, "anthropic"), Values({}), 0)
+    return AnthropicMessages(_as_bearer(http), settings, CARD)
+
+
+def _vertex_garden(http: Http, url: str, name: str) -> Port:
+    resolved = resolve(Model(provider="google", model=f"meta/{name}"), {})
+    base_url = on_openapi(resolved, _place(url.removesuffix("/v1"), "meta")).base_url
+    settings = ChatSettings(f"{base_url}/chat/completions", name)
+    return OpenAIChat(_as_bearer(http), settings, CARD)
+
+
 def _locked(fail: Callable[..., Reply], kind: str) -> Reply:
     return fail(401, **{"message": f"wrong key {SECRET}", kind: "UNAUTHENTICATED"})
 
@@ -104,7 +135,7 @@ _OPENAI_PARTS: Mapping[str, Any] = {
     "overloaded_later": parts.stream_error("overloaded"),
 }
 
-PROTOCOLS: dict[str, Protocol] = {
+PARSERS: dict[str, Protocol] = {
     "chat": Protocol(
         **_OPENAI_PARTS,
         open=_chat,
@@ -203,6 +234,15 @@ PROTOCOLS: dict[str, Protocol] = {
         end=gemini_parts.done(),
     ),
 }
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    **PARSERS,
+    "vertex": replace(PARSERS["gemini"], open=_vertex),
+    "vertex-claude": replace(PARSERS["anthropic"], open=_vertex_claude),
+    "vertex-garden": replace(PARSERS["chat"], open=_vertex_garden),
+}
+"""`PARSERS` has one row for each kind of stream; others carry the same ones on other roads."""
 
 
 def _unmarked(block: dict[str, JSON]) -> dict[str, JSON]:

@@ -1,4 +1,4 @@
-"""One contract, four protocols: whatever vendor is behind it, a model answers, fails and stops in
+"""One contract, every protocol: whatever vendor is behind it, a model answers, fails and stops in
 the same way. What only one of them can do stands in its own folder."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from docker_agent.messages import (
 )
 from docker_agent.models.http import open_http
 from docker_agent.models.port import Ask
-from tests.models.contract import PROTOCOLS, SECRET, SHAPE, Protocol
+from tests.models.contract import PARSERS, PROTOCOLS, SECRET, SHAPE, Protocol
 from tests.models.talking import HI, TOOLS, Pieces, Told
 from tests.requirements import requirement
 from tests.scripted import gemini_parts
@@ -82,6 +82,9 @@ def servers(scripted: Scripted) -> Generator[dict[str, tuple[str, Scripted | Gem
             "responses": (scripted.url, scripted),
             "anthropic": (claude.url, claude),
             "gemini": (gemini.url, gemini),
+            "vertex": (gemini.url, gemini),
+            "vertex-claude": (claude.url, claude),
+            "vertex-garden": (scripted.url, scripted),
         }
         assert not [*claude.faults, *gemini.faults]
 
@@ -280,7 +283,7 @@ async def read(protocol: Protocol, *pieces: bytes) -> tuple[Told, ModelError | N
 
 
 @requirement("models:contract")
-@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS.keys())
+@pytest.mark.parametrize("protocol", PARSERS.values(), ids=PARSERS.keys())
 async def test_a_stream_may_be_read_in_two_at_every_byte(protocol: Protocol) -> None:
     """DESIGN.md §5: one reply, wherever a read ended."""
     stream = everything(protocol)
@@ -294,7 +297,7 @@ async def test_a_stream_may_be_read_in_two_at_every_byte(protocol: Protocol) -> 
 
 
 @requirement("models:contract")
-@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS.keys())
+@pytest.mark.parametrize("protocol", PARSERS.values(), ids=PARSERS.keys())
 async def test_a_stream_may_end_at_every_byte(protocol: Protocol) -> None:
     """runtime.md §4.2: what was told is a beginning of the whole, and no half call is taken for
     one."""

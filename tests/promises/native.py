@@ -17,8 +17,7 @@ NATIVE = [
                 "x-goog-api-key."
             ),
             "models:gemini:settings": (
-                "Google's key, address and options are found; Vertex AI stops the start with "
-                "a sentence."
+                "Google's key, address and options are found; a missing key stops the start."
             ),
             "models:gemini:product": (
                 "An agent with provider google answers through the whole product."

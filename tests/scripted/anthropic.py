@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncGenerator, Generator
@@ -25,6 +26,11 @@ from tests.scripted.render import render
 from tests.scripted.steps import Reply
 
 PATH = "/v1/messages"
+_VERTEX = re.compile(
+    r"/v1/projects/my-project/locations/[a-z0-9-]+/publishers/anthropic"
+    r"/models/([^/:]+):(rawPredict|streamRawPredict)"
+)
+VERTEX_VERSION = "vertex-2023-10-16"
 
 
 class Claude(Scripted):
@@ -113,6 +119,15 @@ class _MessagesConnection(_Connection):
         self._claude.visits.append(f"{method} {target}")
         path = target.partition("?")[0]
         body: dict[str, Any] = json.loads(raw) if raw else {}
+        if (found := _VERTEX.fullmatch(path)) and method == "POST":
+            text = _wrong_on_vertex(found, body, headers)
+            if text:
+                fault = reject(400, "invalid_request_error", text)
+                await self._reply(render(fault, Asked("", 0, stream=False, include_usage=True)))
+                return
+            counting = found[1] == "count-tokens"
+            path = f"{PATH}/count_tokens" if counting else PATH
+            body = body if counting else {**body, "model": found[1]}
         model = str(body.get("model", ""))
         asked = Asked(model, 0, stream=body.get("stream") is True, include_usage=True)
         if (method, path) == ("POST", f"{PATH}/count_tokens"):
@@ -130,3 +145,15 @@ class _MessagesConnection(_Connection):
         if model not in self._claude.sizes:
             return reject(400, message="scripted: nothing to count")
         return answer(200, json.dumps({"input_tokens": self._claude.sizes[model]}).encode())
+
+
+def _wrong_on_vertex(found: re.Match[str], body: dict[str, Any], headers: dict[str, str]) -> str:
+    """What Google Cloud's front for Claude refuses; empty when there is nothing."""
+    if not headers.get("authorization", "").startswith("Bearer ") or "x-api-key" in headers:
+        return "a token of Google Cloud is needed, and nothing else"
+    if body.get("anthropic_version") != VERTEX_VERSION:
+        return "anthropic_version: Field required"
+    counting, streamed = found[1] == "count-tokens", found[2] == "streamRawPredict"
+    if ("model" in body) != counting:
+        return "model: Extra inputs are not permitted"
+    return "" if counting or streamed == (body.get("stream") is True) else "stream: wrong method"

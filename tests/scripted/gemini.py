@@ -27,7 +27,12 @@ from tests.scripted.parts import answer, no_done, no_finish, no_role, no_usage
 from tests.scripted.render import render
 from tests.scripted.steps import Answer, Raw, Reply
 
-_ROUTE = re.compile(r"/v1(?:beta)?/models/([^:]+):(generateContent|streamGenerateContent)")
+_METHOD = r"models/([^:]+):(generateContent|streamGenerateContent)"
+_ROUTE = re.compile(rf"/v1(?:beta)?/{_METHOD}")
+_VERTEX = re.compile(
+    rf"/v1(?:beta1)?/projects/my-project/locations/[a-z0-9-]+/publishers/google/{_METHOD}"
+)
+"""The same API at Google Cloud's address, which takes a token in place of the key."""
 _BARE = no_role() + no_finish() + no_usage() + no_done()
 """Nothing of OpenAI's own around the events."""
 
@@ -149,13 +154,15 @@ class _Connection:
         raw = await self._exactly(int(headers.get("content-length", "0")))
         _, target, _ = line.split(" ", 2)
         path, _, query = target.partition("?")
-        found = _ROUTE.fullmatch(path)
+        on_vertex = _VERTEX.fullmatch(path)
+        found = on_vertex or _ROUTE.fullmatch(path)
         if found is None or (found[2] == "streamGenerateContent" and query != "alt=sse"):
             await self._play(_rendered(fail(404, f"no {target} here", "NOT_FOUND"), ""), None)
             return
         heard = Heard(json.loads(raw), headers, raw, path, self._number, 0)
         reply = self._server.model(found[1]).answer(heard)
-        reply = objection(heard.body, headers, found[1]) or reply
+        vertex = on_vertex is not None
+        reply = objection(heard.body, headers, found[1], vertex=vertex) or reply
         if found[2] == "generateContent":
             reply = _whole(reply)
         await self._watched(_rendered(reply, found[1]), heard)

@@ -36,9 +36,17 @@ SCHEMA = _names(
 TYPES = {"string", "number", "integer", "boolean", "array", "object"}
 
 
-def objection(body: Fields, headers: Mapping[str, str], model: str) -> Reply | None:
-    """The refusal of a request; None when there is nothing to object to."""
-    if not headers.get("x-goog-api-key"):
+def objection(
+    body: Fields, headers: Mapping[str, str], model: str, *, vertex: bool = False
+) -> Reply | None:
+    """The refusal of a request, on Vertex AI or not; None when there is nothing to object to."""
+    key, token = headers.get("x-goog-api-key"), headers.get("authorization", "")
+    if vertex and (key or not token.startswith("Bearer ")):
+        text = "API keys are not supported by this API. Expected OAuth2 access token."
+        return fail(401, text, "UNAUTHENTICATED")
+    if vertex and "includeServerSideToolInvocations" in body.get("toolConfig", {}):
+        return fail(400, "Invalid JSON payload received. Unknown name at 'tool_config'")
+    if not vertex and not key:
         return fail(403, "Method doesn't allow unregistered callers.", "PERMISSION_DENIED")
     first = next(_faults(body, third="gemini-3" in model), None)
     return fail(400, first) if first else None

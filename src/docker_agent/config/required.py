@@ -12,8 +12,15 @@ from docker_agent.config.expand import Lookup, variable_names
 from docker_agent.config.model import Auth, Model, Provider
 from docker_agent.config.references import expand
 
+PROJECT, LOCATION = "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"
+USE_VERTEX = "GOOGLE_GENAI_USE_VERTEXAI"
+_NO = ("", "0", "false", "no", "off")
+
 Needs = Mapping[str, tuple[str, ...]]
 """For each OpenAI-compatible host, the variables it needs."""
+
+Options = Callable[[str], str]
+"""The text of an option of a model; empty when it is not set."""
 
 
 def required_variables(
@@ -54,42 +61,62 @@ def _of_model(file: AgentFile, model: Model, needs: Needs, env: Lookup) -> Itera
     elif definition is not None:
         yield from _of_definition(definition, model, needs, env)
     else:
-        yield from _of_provider(model.provider, model, needs, env)
+        yield from _of_provider(model.provider, _options(model), needs, env)
 
 
 def _of_definition(definition: Provider, model: Model, needs: Needs, env: Lookup) -> Iterator[str]:
     if definition.token_key:
         yield definition.token_key
     elif not definition.base_url:
-        yield from _of_provider(definition.provider or "openai", model, needs, env)
+        options = _options(model, definition)
+        yield from _of_provider(definition.provider or "openai", options, needs, env)
 
 
-def _of_provider(provider: str, model: Model, needs: Needs, env: Lookup) -> Iterator[str]:
+def _of_provider(provider: str, options: Options, needs: Needs, env: Lookup) -> Iterator[str]:
     if provider in needs:
         yield from needs[provider]
     elif provider in _CORE:
-        yield from _CORE[provider](model, env)
+        yield from _CORE[provider](options, env)
 
 
-def _of_anthropic(_: Model, __: Lookup) -> Iterator[str]:
+def _options(model: Model, definition: Provider | None = None) -> Options:
+    """What `provider_opts` say of a model; its own before those of its provider."""
+
+    def option(name: str) -> str:
+        for raw in (model.provider_opts, definition.provider_opts if definition else None):
+            if raw is not None and (found := raw.get(name)) is not None:
+                return str(found.plain())
+        return ""
+
+    return option
+
+
+def wants_vertex(env: Lookup) -> bool:
+    """Whether the environment says that Gemini is reached on Vertex AI; `false` and `0` say no, as
+    they do to Google's own clients."""
+    return (env(USE_VERTEX) or "").strip().lower() not in _NO
+
+
+def _of_anthropic(_: Options, __: Lookup) -> Iterator[str]:
     yield "ANTHROPIC_API_KEY"
 
 
-def _of_openai(_: Model, __: Lookup) -> Iterator[str]:
+def _of_openai(_: Options, __: Lookup) -> Iterator[str]:
     yield "OPENAI_API_KEY"
 
 
-def _of_google(model: Model, env: Lookup) -> Iterator[str]:
-    options = model.provider_opts
-    if options is not None and (options.get("project") or options.get("location")):
-        return
-    if env("GOOGLE_GENAI_USE_VERTEXAI"):
-        yield from ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION")
+def _of_google(options: Options, env: Lookup) -> Iterator[str]:
+    project, location = options("project"), options("location")
+    publisher = options("publisher").strip().lower()
+    if project or location:
+        yield from sorted(variable_names(f"{project} {location}"))
+    elif publisher not in ("", "google") or wants_vertex(env):
+        yield from (PROJECT, LOCATION)
     elif not env("GEMINI_API_KEY"):
         yield "GOOGLE_API_KEY"
 
 
-_CORE: Mapping[str, Callable[[Model, Lookup], Iterator[str]]] = {
+_CORE: Mapping[str, Callable[[Options, Lookup], Iterator[str]]] = {
     "openai": _of_openai,
     "anthropic": _of_anthropic,
     "google": _of_google,

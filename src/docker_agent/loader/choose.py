@@ -13,7 +13,7 @@ import msgspec
 from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import Lookup
 from docker_agent.config.model import Model
-from docker_agent.config.required import required_variables
+from docker_agent.config.required import USE_VERTEX, required_variables, wants_vertex
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.models.endpoints import required_variables as endpoint_variables
@@ -38,7 +38,7 @@ AUTO_ROWS = (
     AutoRow("chatgpt", ("CHATGPT_OAUTH_TOKEN",), "gpt-5.6"),
     AutoRow(
         "google",
-        ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"),
+        ("GOOGLE_API_KEY", "GEMINI_API_KEY", USE_VERTEX),
         "gemini-3.5-flash",
     ),
     AutoRow("mistral", ("MISTRAL_API_KEY",), "mistral-small-latest"),
@@ -89,7 +89,7 @@ def auto_model(
             return Model(provider=provider, model=model, max_tokens=most)
     spoken = {*endpoint_variables(), *PROVIDERS}
     for row in AUTO_ROWS:
-        if row.provider in spoken and any(secrets.get(name) for name in row.variables):
+        if row.provider in spoken and any(_is_set(name, secrets) for name in row.variables):
             return Model(provider=row.provider, model=row.model, max_tokens=AUTO_MAX_TOKENS)
     if keyless:
         return Model(
@@ -107,6 +107,10 @@ def auto_model(
         f"  docker-agent models pull {LOCAL_MODEL}\n"
         f"or set a key of one of these providers:\n{listed}"
     )
+
+
+def _is_set(name: str, secrets: Secrets) -> bool:
+    return wants_vertex(secrets.get) if name == USE_VERTEX else bool(secrets.get(name))
 
 
 def first_available(file: AgentFile, name: str, secrets: Secrets, *, keyless: bool = False) -> str:

@@ -23,6 +23,7 @@ from docker_agent.loader.choose import (
     known_providers,
     missing_variables,
 )
+from docker_agent.loader.clouds import lacks, refuse_wrong_place
 from docker_agent.loader.externals import Part, gather
 from docker_agent.loader.hooks import builtin_problems
 from docker_agent.loader.models import in_use
@@ -275,8 +276,11 @@ class _Looking:
             resolved = resolve(declared, self._file.providers)
             if declared.provider not in self._known or resolved.protocol not in self._known:
                 raise unknown_provider(declared, resolved.provider, [*self._known])
+            refuse_wrong_place(resolved, direct=direct)
         except ConfigError as exc:
             return msgspec.structs.replace(found, problem=str(exc))
+        if direct and not missing and (lack := lacks(resolved, self._secrets)):
+            return msgspec.structs.replace(found, unavailable=lack)
         local = resolved.protocol == "local" and resolved.model in KNOWN
         if local and not self._has_weights(resolved.model):
             told = f"local/{resolved.model}: run docker-agent models pull {resolved.model}"

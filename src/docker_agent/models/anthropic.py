@@ -99,7 +99,8 @@ class AnthropicMessages:
         window = self.card.context or (int(said[1]) if said else 0)
         if not window:
             return None
-        url = f"{self._settings.url}/count_tokens{request.query}"
+        base = self._settings.count_url or f"{self._settings.url}/count_tokens"
+        url = f"{base}{request.query}"
         try:
             async with self._http.post(url, self._headed(request), request.counting()) as response:
                 body = await short_body(response)

@@ -54,7 +54,8 @@ class MessagesSettings(msgspec.Struct, frozen=True):
 
     `url` ends in `/v1/messages`; `headers` hold the key; `secrets` are the texts no message may
     show. `max_tokens` caps every answer, `top_k` is sent when set, `task_budget` in tokens when not
-    0. `betas` are further ones for the header of that name.
+    0. `betas` are further ones for the header of that name. `version` is the API's where it stands
+    in the body and the model in the address; tokens are counted at `count_url` then.
     """
 
     url: str
@@ -70,6 +71,8 @@ class MessagesSettings(msgspec.Struct, frozen=True):
     fallbacks: tuple[str, ...] = ()
     betas: tuple[str, ...] = ()
     track_usage: bool = True
+    version: str = ""
+    count_url: str = ""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -77,6 +80,7 @@ class Request(msgspec.Struct, frozen=True):
 
     fields: Mapping[str, JSON]
     betas: tuple[str, ...]
+    version: str = ""
 
     @property
     def max_tokens(self) -> int:
@@ -85,18 +89,23 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def query(self) -> str:
-        """The beta endpoint is asked when a beta changes the body."""
-        return "" if set(self.betas) <= {TOOL_STREAMING} else "?beta=true"
+        """The beta endpoint is asked when a beta changes the body; elsewhere there is one."""
+        return "" if self.version or set(self.betas) <= {TOOL_STREAMING} else "?beta=true"
 
     def body(self) -> bytes:
         """The question itself."""
-        return msgspec.json.encode(self.fields)
+        if not self.version:
+            return msgspec.json.encode(self.fields)
+        fields = {**self.fields, "anthropic_version": self.version}
+        del fields["model"]
+        return msgspec.json.encode(fields)
 
     def counting(self) -> bytes:
         """The body that asks how many tokens the question has."""
-        return msgspec.json.encode(
-            {name: self.fields[name] for name in _COUNTED if name in self.fields}
-        )
+        fields = {name: self.fields[name] for name in _COUNTED if name in self.fields}
+        if self.version:
+            fields["anthropic_version"] = self.version
+        return msgspec.json.encode(fields)
 
 
 def request_of(settings: MessagesSettings, ask: Ask, cap: int | None = None) -> Request:
@@ -131,7 +140,7 @@ def request_of(settings: MessagesSettings, ask: Ask, cap: int | None = None) -> 
         fields["output_config"] = output
     if settings.fallbacks:
         fields["fallbacks"] = [{"model": model} for model in settings.fallbacks]
-    return Request(fields, _betas(settings, ask, fields))
+    return Request(fields, _betas(settings, ask, fields), settings.version)
 
 
 def _thinking(settings: MessagesSettings, ask: Ask, max_tokens: int) -> Thinking:

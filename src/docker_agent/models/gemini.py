@@ -39,6 +39,7 @@ from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.resolve import Resolved, overlaid
 from docker_agent.models.sse import MAX_EVENT
 from docker_agent.models.streamed import Exchange
+from docker_agent.models.vertex import Place, generate_url
 
 log = logging.getLogger(__name__)
 
@@ -46,36 +47,35 @@ BASE_URL = "https://generativelanguage.googleapis.com"
 KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """Variables that may hold the key; the first that is set counts."""
 
-_VERTEX = ("project", "location", "publisher")
 _API = re.compile(r"/v1(alpha|beta)?$")
 
 
-def gemini_settings(resolved: Resolved, secrets: Secrets) -> GeminiSettings:
-    """How the declared model is reached. Raises `ConfigError`: no key, or Vertex AI is asked for.
+def gemini_settings(
+    resolved: Resolved, secrets: Secrets, place: Place | None = None
+) -> GeminiSettings:
+    """How the declared model is reached, at a `place` on Vertex AI without a key. Raises
+    `ConfigError`: there is no key.
 
     The key is `token_key`'s, else the first of `KEYS`; an address of one's own may do without.
     """
     declared, options = resolved.declared, resolved.options
-    _refuse_vertex(resolved, secrets)
-    names = () if resolved.gated else (resolved.key,) if resolved.key else KEYS
+    keyless = resolved.gated or place is not None
+    names = () if keyless else (resolved.key,) if resolved.key else KEYS
     key = next((value for name in names if (value := secrets.get(name))), None)
-    if key is None and (resolved.key or not resolved.base_url):
+    if key is None and not place and (resolved.key or not resolved.base_url):
         raise ConfigError(f"{' or '.join(names)} environment variable is required")
     try:
         base_url = expand_shell(resolved.base_url or BASE_URL, secrets.get).rstrip("/")
         model = expand_shell(resolved.model, secrets.get)
     except ConfigError as exc:
         raise declared.error(str(exc)) from exc
-    if not _API.search(base_url):
-        base_url += "/v1beta"
-    path = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
     thinking = resolved.inherited.thinking_budget
     if isinstance(thinking, int) and thinking and is_third(model):
         text = f"{model} has levels of thinking; a number of tokens is only a hint to it"
         log.warning("%s", declared.error(text, "thinking_budget"))
     top_k = options.get("top_k")
     return GeminiSettings(
-        url=f"{base_url}/{quote(path)}:streamGenerateContent?alt=sse",
+        url=generate_url(place, model) if place else _generate_url(base_url, model),
         model=model,
         headers=overlaid({"x-goog-api-key": key} if key else {}, resolved.headers),
         secrets=(key, *resolved.hidden) if key else resolved.hidden,
@@ -83,22 +83,15 @@ def gemini_settings(resolved: Resolved, secrets: Secrets) -> GeminiSettings:
         top_k=top_k if isinstance(top_k, int) and not isinstance(top_k, bool) else None,
         thinking=thinking,
         built_in=tuple(wire for name, wire in BUILT_IN.items() if options.get(name) is True),
+        vertex=place is not None,
     )
 
 
-def _refuse_vertex(resolved: Resolved, secrets: Secrets) -> None:
-    """Credentials of Google Cloud are another road. Source: agent-file.md §3.2.2 and §3.2.4."""
-    given = next((name for name in _VERTEX if resolved.options.get(name)), None)
-    if given is not None:
-        raise resolved.declared.error(
-            f"provider_opts.{given}: Vertex AI is not supported yet; leave it out and set "
-            f"{' or '.join(KEYS)}"
-        )
-    if secrets.get("GOOGLE_GENAI_USE_VERTEXAI"):
-        raise resolved.declared.error(
-            "GOOGLE_GENAI_USE_VERTEXAI is set, but Vertex AI is not supported yet; unset it and "
-            f"set {' or '.join(KEYS)}"
-        )
+def _generate_url(base_url: str, model: str) -> str:
+    if not _API.search(base_url):
+        base_url += "/v1beta"
+    path = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+    return f"{base_url}/{quote(path)}:streamGenerateContent?alt=sse"
 
 
 class Gemini:

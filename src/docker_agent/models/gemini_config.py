@@ -49,7 +49,7 @@ class GeminiSettings(msgspec.Struct, frozen=True):
 
     `url` ends in `:streamGenerateContent?alt=sse`; `headers` hold the key; `secrets` are the texts
     no message may show. `thinking` is the file's budget, `built_in` the API's names of Google's own
-    tools.
+    tools. `vertex`: it is asked on Vertex AI, which takes nearly the same.
     """
 
     url: str
@@ -60,6 +60,7 @@ class GeminiSettings(msgspec.Struct, frozen=True):
     top_k: int | None = None
     thinking: int | str | None = None
     built_in: tuple[str, ...] = ()
+    vertex: bool = False
 
 
 def generation(model: str) -> tuple[int, int]:
@@ -93,7 +94,8 @@ def gemini_body(settings: GeminiSettings, ask: Ask) -> dict[str, JSON]:
         body["systemInstruction"] = system
     if tools := _tools(ask.tools, settings.built_in):
         body["tools"] = tools
-    if config := _tool_config(ask, settings.built_in, third=third):
+    mixing = third and not settings.vertex
+    if config := _tool_config(ask, settings.built_in, mixing=mixing):
         body["toolConfig"] = config
     config = _generation_config(settings, ask, None if worded else ask.format)
     if config:
@@ -108,11 +110,11 @@ def _tools(tools: ToolList, built_in: Sequence[str]) -> list[JSON]:
     return wired + [{name: {}} for name in built_in]
 
 
-def _tool_config(ask: Ask, built_in: Sequence[str], *, third: bool) -> dict[str, JSON]:
+def _tool_config(ask: Ask, built_in: Sequence[str], *, mixing: bool) -> dict[str, JSON]:
     config: dict[str, JSON] = {}
     if ask.tools and (calling := _calling(ask.choice)):
         config["functionCallingConfig"] = calling
-    if ask.tools and built_in and third:
+    if ask.tools and built_in and mixing:
         config["includeServerSideToolInvocations"] = True
     return config
 

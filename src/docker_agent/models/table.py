@@ -11,6 +11,7 @@ import msgspec
 from docker_agent.config.expand import expand_shell
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
+from docker_agent.models import vertex
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_federation import Federated
 from docker_agent.models.anthropic_settings import messages_settings
@@ -180,10 +181,23 @@ def _signed_in(resolved: Resolved, opening: Opening, url: str) -> Http:
 
 @asynccontextmanager
 async def open_google(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
-    """A model behind Gemini's generateContent."""
-    settings = gemini_settings(resolved, opening.secrets)
-    card = opening.catalogue.completed(model_card(resolved, settings.model))
-    yield Gemini(opening.http, settings, card)
+    """A model behind Gemini's generateContent, or on Vertex AI."""
+    replay, secrets = opening.replay, opening.secrets
+    place = vertex.vertex_place(resolved, vertex.replayed_env(secrets) if replay else secrets.get)
+    if place is not None and not replay:
+        http = vertex.signed(opening.http, resolved, secrets, trusted=opening.trusted)
+        opening = msgspec.structs.replace(opening, http=http)
+    if place is not None and place.publisher == vertex.ANTHROPIC:
+        card = opening.catalogue.completed(vertex.claude_card(model_card(resolved, resolved.model)))
+        settings = vertex.claude_settings(resolved, place, secrets, card.output)
+        yield AnthropicMessages(opening.http, settings, vertex.as_called(card, settings.model))
+    elif place is not None and place.publisher != vertex.GOOGLE:
+        async with open_chat(vertex.on_openapi(resolved, place), opening) as model:
+            yield model
+    else:
+        asked = gemini_settings(resolved, secrets, place)
+        card = opening.catalogue.completed(model_card(resolved, asked.model))
+        yield Gemini(opening.http, asked, card)
 
 
 @asynccontextmanager

@@ -322,21 +322,6 @@ WRONG: dict[str, tuple[dict[str, JSON], dict[str, str], str]] = {
         BOTH,
         "NOTHING",
     ),
-    "a project": (
-        {"provider_opts": {"project": "p"}},
-        BOTH,
-        "provider_opts.project: Vertex AI is not supported yet",
-    ),
-    "a garden": (
-        {"provider_opts": {"publisher": "anthropic"}},
-        BOTH,
-        "Vertex AI is not supported yet",
-    ),
-    "a variable for Vertex": (
-        {},
-        {**BOTH, "GOOGLE_GENAI_USE_VERTEXAI": "true"},
-        "GOOGLE_GENAI_USE_VERTEXAI is set, but Vertex AI is not supported yet",
-    ),
 }
 
 
