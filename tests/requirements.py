@@ -28,6 +28,7 @@ from tests.promises.models_road import MODELS
 from tests.promises.native import NATIVE
 from tests.promises.promise import Promise
 from tests.promises.providers import PROVIDERS
+from tests.promises.rag import RAG
 from tests.promises.refs import REFS
 from tests.promises.runs import RUNS
 from tests.promises.runtime import RUNTIME
@@ -56,6 +57,7 @@ PROMISES: tuple[Promise, ...] = (
     *MODELS,
     *TOOLS,
     *ACCEPTANCE,
+    *RAG,
     *ACTING,
     *HOOKS,
     *NATIVE,

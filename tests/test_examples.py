@@ -40,7 +40,7 @@ EMBEDDED = {"hello.yaml"}
 WITHOUT_EXAMPLE = {"session_context", "openapi"}
 """Toolsets that do nothing here, or need a server of somebody's."""
 WITHOUT: dict[str, set[str]] = {
-    "AgentFile": {"rag"},
+    "AgentFile": set(),
     "Agent": {"harness"},
     "Model": {"title_model", "task_budget", "auth"},
 }
@@ -367,6 +367,23 @@ def test_the_code_mode_example_runs_a_script(
     model.script(call("run_tools_with_javascript", {"script": script}), say("done"))
     assert server.client().chat("read").content == "done"
     assert json.loads(told(model)[0])["value"] == "alpha"
+
+
+@requirement("style:examples")
+@requirement("rag:served")
+def test_the_documents_example_answers_from_its_handbook(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/documents.yaml: passages of files, found by their words."""
+    server = serve(EXAMPLES / "documents.yaml", env=env)
+    call_it = call("search_handbook", {"query": "blue lamp blinks, coffee machine"})
+    model.script(call_it, say("Descale it."))
+    assert server.client().chat("the lamp is blue").content == "Descale it."
+    (answer,) = told(model)
+    (found,) = json.loads(answer)
+    assert found["source_path"] == "handbook/coffee-machine.md"
+    assert "descaled when the blue lamp blinks" in found["content"]
+    assert model.heard[0].tool_names == ["search_handbook"]
 
 
 @contextmanager

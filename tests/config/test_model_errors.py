@@ -34,7 +34,8 @@ MODELS = "models:\n  fast: {provider: openai, model: x}\n"
          f"6: models.m.compaction_model: model 'm' references model 'q' {UNKNOWN}"),
         ("  m:\n    provider: a\n    model: b\n    title_model: q",
          f"6: models.m.title_model: model 'm' references model 'q' {UNKNOWN}"),
-        ("rag:\n  d:\n    strategies:\n      - {type: semantic-embeddings, chat_model: q}",
+        ("rag:\n  d:\n    strategies:\n"
+         "      - {type: semantic-embeddings, embedding_model: fast, chat_model: q}",
          f"6: rag.d.strategies[0].chat_model: rag source 'd' references model 'q' {UNKNOWN}"),
     ],
 )  # fmt: skip

@@ -60,6 +60,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "openapi": {"url": "{site}/doc", "allow_private_ips": True},
     "python": {"ref": "contract_functions:shout"},
     "mcp": plain(),
+    "rag": {"rag_config": {"docs": ["."], "strategies": [{"type": "bm25"}]}},
 }
 """What a row needs to have tools; the others have theirs without a word."""
 

@@ -14,7 +14,10 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "providers": "servers by a name of yours, see [Providers](providers.md)",
             "toolsets": "shared toolsets, for an agent's `use_toolsets`",
             "mcps": "shared MCP servers, for a toolset's `ref`",
-            "rag": "shared document stores (*later*)",
+            "rag": (
+                "shared documents to search, for a toolset's `ref`, see "
+                "[Answer from documents](../how-to/answer-from-documents.md)"
+            ),
             "commands": "shared named prompts, for an agent's `use_commands`",
             "skills": "shared skills, for an agent's `use_skills`",
             "permissions": (

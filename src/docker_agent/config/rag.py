@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -36,6 +37,43 @@ class RagStrategy(Placed, frozen=True, kw_only=True):
     limit: Count = 5
     chunking: Chunking | None = None
     parameters: Annotated[Raw, REST] = NOWHERE
+
+
+class Bm25Keys(msgspec.Struct, frozen=True):
+    """The keys of its own that a strategy `bm25` has."""
+
+    k1: Annotated[float, msgspec.Meta(ge=0, le=100)] = 1.5
+    b: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.75
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+
+
+class EmbeddingKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of its own that a strategy `chunked-embeddings` has."""
+
+    embedding_model: str
+    vector_dimensions: Annotated[int, msgspec.Meta(ge=0, le=65_536)] = 0
+    similarity_metric: Literal["", "cosine_similarity"] = ""
+    threshold: Annotated[float, msgspec.Meta(ge=-1, le=1)] = 0.5
+    embedding_batch_size: Annotated[int, msgspec.Meta(ge=0, le=2_048)] = 0
+    max_embedding_concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    max_indexing_concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+
+
+class SemanticKeys(EmbeddingKeys, frozen=True, kw_only=True):
+    """The keys of its own that a strategy `semantic-embeddings` has; `semantic_prompt` is a
+    template."""
+
+    chat_model: str
+    semantic_prompt: str = ""
+    ast_context: bool = False
+
+
+STRATEGIES: Mapping[str, type[Bm25Keys] | type[EmbeddingKeys]] = {
+    "bm25": Bm25Keys,
+    "chunked-embeddings": EmbeddingKeys,
+    "semantic-embeddings": SemanticKeys,
+}
+"""The ways to search, and the keys each has of its own."""
 
 
 class Fusion(Placed, frozen=True, kw_only=True):

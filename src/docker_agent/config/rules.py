@@ -11,6 +11,7 @@ from docker_agent.config.agent_file import Agent, AgentFile, Harness
 from docker_agent.config.convert import did_you_mean
 from docker_agent.config.hooks import Hook, Hooks, Matcher
 from docker_agent.config.model import Auth, IdentityToken, Model, Provider
+from docker_agent.config.rag_rules import rag_problems
 from docker_agent.config.toolset import Toolset
 from docker_agent.config.toolset_rules import toolset_problems
 from docker_agent.config.tree import Placed
@@ -38,6 +39,8 @@ def file_problems(file: AgentFile) -> Iterator[ConfigError]:
         yield from toolset_problems(toolset)
     for toolset in file.mcps.values():
         yield from _mcp_definition_problems(toolset)
+    for source in file.rag.values():
+        yield from rag_problems(source)
     for entry in file.runtime.network_allowlist:
         if not entry.strip() or "," in entry:
             yield file.runtime.error(

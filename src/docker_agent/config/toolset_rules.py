@@ -14,6 +14,7 @@ import msgspec
 from docker_agent.config.convert import convert, convert_as, did_you_mean
 from docker_agent.config.marks import Count
 from docker_agent.config.rag import RagSource
+from docker_agent.config.rag_rules import rag_problems
 from docker_agent.config.toolset import ApiTool, Lifecycle, PostEdit, Remote, ScriptTool, Toolset
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
@@ -141,8 +142,12 @@ def _rule_problems(toolset: Toolset) -> Iterator[ConfigError]:
     needed = REQUIRED.get(toolset.type)
     if needed is not None and not _filled(options, needed):
         yield toolset.error(f"a toolset of type {toolset.type} needs the key {needed!r}")
-    if toolset.type == "rag" and not (_filled(options, "ref") or options.get("rag_config")):
-        yield toolset.error("a toolset of type rag needs 'ref' or 'rag_config'")
+    if toolset.type == "rag":
+        inline = options.get("rag_config")
+        if not _filled(options, "ref") and inline is None:
+            yield toolset.error("a toolset of type rag needs 'ref' or 'rag_config'")
+        elif inline is not None:
+            yield from rag_problems(convert(inline, RagSource))
     for key in _LISTS_OF_DOMAINS:
         yield from _each_text(options, key, _domain_problem)
     for key in _LISTS_WITHOUT_BLANKS:

@@ -39,13 +39,14 @@ from docker_agent.models.weights import KNOWN, locate
 from docker_agent.permissions import Rules, SafetyMode, refusal, strictest
 from docker_agent.registry.elsewhere import open_elsewhere
 from docker_agent.tools import table as tools
+from docker_agent.tools.background import Still
 from docker_agent.tools.port import Around, Draft
 from docker_agent.tools.select import select
 
 log = logging.getLogger(__name__)
 
 QUIET = frozenset(
-    ("api", "fetch", "filesystem", "script", "session_context", "shell", "think", "todo")
+    ("api", "fetch", "filesystem", "rag", "script", "session_context", "shell", "think", "todo")
 ) | {"user_prompt"}
 """Toolsets whose opening starts, reaches and writes nothing: their tools are known here."""
 
@@ -190,7 +191,9 @@ class _Looking:
         self._file = msgspec.structs.replace(part.file, providers=providers)
         self._overrides = overrides
         self._secrets = secrets
-        self._opening = tools_opening(part.file, part.source, overrides, secrets)
+        self._opening = msgspec.structs.replace(
+            tools_opening(part.file, part.source, overrides, secrets), background=Still()
+        )
         self._known = known_providers(self._file)
         self.problems: list[str] = []
         self._rules = self._read_rules()

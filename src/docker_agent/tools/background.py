@@ -21,6 +21,14 @@ class Closing(Protocol):
         ...
 
 
+class Starting(Closing, Protocol):
+    """What begins when it is told to, and ends so."""
+
+    def start(self) -> None:
+        """Begin; waits for nothing."""
+        ...
+
+
 class Background:
     """What the toolsets of one team keep alive, so that all of it ends at once."""
 
@@ -52,6 +60,11 @@ class Background:
 
         self._needed.append(needed)
 
+    def start(self, starting: Starting) -> None:
+        """Begin it, and end it when the team ends."""
+        self.own(starting)
+        starting.start()
+
     def own(self, closing: Closing) -> None:
         """End this too when the team ends."""
         self._lives.append(closing)
@@ -76,3 +89,10 @@ class Background:
         await asyncio.gather(
             *(life.close() for life in self._lives), *self._tasks, return_exceptions=True
         )
+
+
+class Still(Background):
+    """For a mere look at a file: what could begin does not."""
+
+    def start(self, starting: Starting) -> None:
+        """Leaves it as it is."""

@@ -26,6 +26,7 @@ from docker_agent.tools.openapi import OpenApiOptions, open_api_document
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.python import PythonOptions, PythonTools, functions_of
+from docker_agent.tools.rag.open import open_rag
 from docker_agent.tools.script import Script
 from docker_agent.tools.script_options import ScriptOptions
 from docker_agent.tools.session_context import SessionContext
@@ -203,6 +204,7 @@ TOOLSETS: Mapping[str, Open] = {
     "memory": open_memory,
     "python": open_python,
     "mcp": open_mcp,
+    "rag": open_rag,
 }
 
 NOT_YET = frozenset(
@@ -215,7 +217,6 @@ NOT_YET = frozenset(
         "model_picker",
         "open_url",
         "plan",
-        "rag",
         "session_plan",
         "tasks",
     ]

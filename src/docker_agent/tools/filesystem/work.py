@@ -34,6 +34,10 @@ class Stop:
         """The work is not wanted any more."""
         self._set.set()
 
+    def is_set(self) -> bool:
+        """Whether the work is not wanted any more."""
+        return self._set.is_set()
+
     def check(self) -> None:
         """Raises `Stopped` when the work is not wanted any more."""
         if self._set.is_set():

@@ -1,0 +1,192 @@
+"""One strategy at work: its documents indexed in the background, and again when they change.
+
+Source: runtime.md §14.2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from docker_agent.errors import ToolError
+from docker_agent.tools.filesystem.work import in_thread
+from docker_agent.tools.life import CLOSE_SECONDS, PAUSES, first, told
+from docker_agent.tools.rag.files import Docs, Document, Found, Stamp, Text, read_text
+from docker_agent.tools.rag.gentle import Gentle
+from docker_agent.tools.rag.store import Unusable
+from docker_agent.tools.rag.strategy import Changed, Refused, Strategy
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 2.0
+"""Between two looks at the documents; what changes must stay the same from one to the next before
+it is indexed (runtime.md §14.2)."""
+
+WATCH_SHARE = 50
+"""How many times longer than a look the pause after it is at least: looking at very many files must
+not keep the machine busy."""
+
+
+class Index:
+    """The index of one strategy. `settled` is set once the first pass is over, well or not;
+    `reason` says what is wrong (empty: nothing)."""
+
+    def __init__(self, name: str, strategy: Strategy, docs: Docs) -> None:
+        """`name` is what messages call the source."""
+        self.strategy = strategy
+        self.settled = asyncio.Event()
+        self.ready = False
+        self.reason = ""
+        self.done = self.total = 0
+        self.documents: Mapping[str, Document] = {}
+        self._label = f"rag {name} ({strategy.type})"
+        self._docs = docs
+        self._seen: dict[str, Stamp] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; waits for nothing."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._live())
+            self._task.add_done_callback(self._fell)
+
+    async def close(self) -> None:
+        """End it, and wait until it has ended."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
+
+    async def _live(self) -> None:
+        failures = 0
+        opened = False
+        while True:
+            look: Found | None = None
+            try:
+                if not opened:
+                    await self._open()
+                    opened = True
+                look = await self._pass()
+            except* (Unusable, Refused, Changed) as group:
+                self._failed(told(first(group)))
+            if look is None:
+                failures += 1
+                await asyncio.sleep(PAUSES[min(failures, len(PAUSES)) - 1])
+            else:
+                failures = 0
+                await self._change(look)
+
+    async def _open(self) -> None:
+        await _off_loop(self.strategy.store.open)
+        for told_empty in await _off_loop(lambda _: [*self._docs.empty()]):
+            log.warning("%s", told_empty)
+
+    async def _pass(self) -> Found:
+        """Bring the index to what the documents are now."""
+        store = self.strategy.store
+        look = await _off_loop(self._docs.look)
+        known = await _off_loop(store.known)
+        gone = [path for path in known if path not in look.documents]
+        if gone:
+            await _off_loop(lambda gentle: store.forget(gone, gentle))
+        changed = [
+            document
+            for path, document in look.documents.items()
+            if self._seen.get(path) != document.stamp or path not in known
+        ]
+        self._seen = {path: seen for path, seen in self._seen.items() if path in look.documents}
+        self.documents = look.documents
+        self.total, self.done = len(look.documents), len(look.documents) - len(changed)
+        left_out: Counter[str] = Counter()
+        waiting = iter(changed)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.strategy.at_once, len(changed))):
+                group.create_task(self._work(waiting, known, left_out))
+        self._succeeded(look, len(changed) + len(gone), left_out)
+        return look
+
+    async def _work(
+        self, waiting: Iterator[Document], known: Mapping[str, bytes], left_out: Counter[str]
+    ) -> None:
+        for document in waiting:
+            problem = await self._update(document, known.get(document.place.real))
+            if problem:
+                left_out[problem] += 1
+                log.debug("%s: %s is left out: %s", self._label, document.shown, problem)
+            self._seen[document.place.real] = document.stamp
+            self.done += 1
+
+    async def _update(self, document: Document, known: bytes | None) -> str:
+        """Index one document unless it is what it was; why it is left out, or nothing."""
+        store = self.strategy.store
+        try:
+            found: Text = await _off_loop(lambda _: read_text(document))
+        except ToolError as exc:
+            if known is not None:
+                await _off_loop(lambda gentle: store.forget([document.place.real], gentle))
+            return str(exc).removeprefix(": ")
+        if found.digest == known:
+            return found.problem
+        problem = found.problem
+        try:
+            pieces = await self.strategy.prepare(document, found.text)
+        except Refused as exc:
+            if not exc.input:
+                raise
+            problem, pieces = str(exc), ()
+        await _off_loop(lambda gentle: store.keep(document, found.digest, pieces, gentle))
+        return problem
+
+    async def _change(self, last: Found) -> None:
+        """Wait until the documents are others than those of the last look, and stay so for a
+        while."""
+        before = _stamps(last)
+        changing: Mapping[str, Stamp] | None = None
+        pause = WATCH_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            now = _stamps(await _off_loop(self._docs.look))
+            pause = max(WATCH_SECONDS, WATCH_SHARE * (time.monotonic() - began))
+            if now == changing:
+                return
+            changing = None if now == before else now
+
+    def _succeeded(self, look: Found, changes: int, left_out: Counter[str]) -> None:
+        self.ready = True
+        self.reason = look.limited
+        self.settled.set()
+        if not changes and not left_out:
+            log.debug("%s: nothing has changed", self._label)
+            return
+        without = "".join(f"; {count} left out: {why}" for why, count in left_out.most_common(3))
+        kept = self.total - left_out.total()
+        log.info("%s: %d files are indexed, %d changed%s", self._label, kept, changes, without)
+        if look.limited:
+            log.warning("%s: %s", self._label, look.limited)
+
+    def _failed(self, reason: str) -> None:
+        if reason != self.reason:
+            log.warning("%s: indexing failed and is tried again: %s", self._label, reason)
+        self.reason = reason
+        self.settled.set()
+
+    def _fell(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours must not leave anybody waiting."""
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("%s: internal error", self._label, exc_info=fault)
+            self.reason = "internal error"
+            self.settled.set()
+
+
+def _stamps(found: Found) -> Mapping[str, Stamp]:
+    return {path: document.stamp for path, document in found.documents.items()}
+
+
+async def _off_loop(work: Callable[[Gentle], T]) -> T:
+    return await in_thread(lambda stop: work(Gentle(stop)), finish=False)

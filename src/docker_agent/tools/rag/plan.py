@@ -1,0 +1,134 @@
+"""From what a file says of a source to its indexes: which documents, how they are cut, where the
+database lies."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from docker_agent.config.expand import expand_shell
+from docker_agent.config.rag import Bm25Keys, RagSource, RagStrategy
+from docker_agent.config.rag_rules import strategy_keys, unknown_keys
+from docker_agent.errors import ConfigError
+from docker_agent.messages import JSON
+from docker_agent.tools.opening import Opening
+from docker_agent.tools.port import usable_name
+from docker_agent.tools.rag.chunks import CODE_SIZE, OVERLAP, SIZE, Cut
+from docker_agent.tools.rag.files import Doc, Docs, read_doc
+from docker_agent.tools.rag.index import Index
+from docker_agent.tools.rag.store import Likeness, Store
+from docker_agent.tools.rag.strategy import ByWords, Strategy
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Grows when what is kept of a document changes: older indexes are then built anew."""
+
+LIMIT = 5
+"""Pieces that one strategy finds where the file says nothing (agent-file.md §2.11)."""
+
+
+def indexes_of(name: str, source: RagSource, opening: Opening) -> list[Index]:
+    """The indexes of a source, none of them begun. Raises `ConfigError`."""
+    planning = _Planning(name, source, opening)
+    made = [planning.strategy(place) for place in range(len(source.strategies))]
+    databases = [path for strategy, _ in made for path in strategy.store.files]
+    return [
+        Index(name, strategy, Docs(docs, planning.base, vcs=source.respect_vcs, without=databases))
+        for strategy, docs in made
+    ]
+
+
+class _Planning:
+    """One source being planned."""
+
+    def __init__(self, name: str, source: RagSource, opening: Opening) -> None:
+        self._name = name
+        self._source = source
+        self._opening = opening
+        self.base = Path(os.path.realpath(opening.config_dir or opening.working_dir))
+
+    def strategy(self, place: int) -> tuple[Strategy, tuple[Doc, ...]]:
+        """One strategy, and its documents."""
+        declared = self._source.strategies[place]
+        for told in unknown_keys(declared):
+            log.warning("%s", told)
+        keys = strategy_keys(declared)
+        docs = tuple(self._docs(declared))
+        if not docs:
+            raise declared.error("has no documents; name files, directories or globs in 'docs'")
+        cut = _cut(declared)
+        if isinstance(keys, Bm25Keys):
+            store = self._store(place, docs, cut)
+            likeness = Likeness(keys.k1, keys.b, keys.threshold, declared.limit or LIMIT)
+            return ByWords(store, cut, likeness), docs
+        raise declared.error(f"{declared.type!r} is not supported yet", "type")
+
+    def _docs(self, declared: RagStrategy) -> Iterator[Doc]:
+        for holder in (self._source, declared):
+            listed = holder.source.get("docs")
+            for at, text in zip(listed.elements() if listed else (), holder.docs, strict=True):
+                try:
+                    expanded = expand_shell(text, self._opening.secrets.get)
+                except ConfigError as exc:
+                    raise at.error(str(exc)) from exc
+                yield read_doc(at, expanded, self.base, confined=not self._opening.trusted)
+
+    def _store(self, place: int, docs: tuple[Doc, ...], *what: JSON | msgspec.Struct) -> Store:
+        """Where a strategy keeps its index; `what` else decides what is in it."""
+        declared = self._source.strategies[place]
+        decides = (
+            *(FORMAT, str(self.base), declared.type, self._source.respect_vcs),
+            [(str(doc.path), doc.patterns) for doc in docs],
+            *what,
+        )
+        identity = hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
+        return Store(
+            self._database(place),
+            identity,
+            f"{self._name} {declared.type}",
+            counted=declared.type == "bm25",
+        )
+
+    def _database(self, place: int) -> Path:
+        """The file a strategy keeps its index in: the one it names, inside of the agent file's
+        folder or of our data, else one among our data."""
+        declared, opening = self._source.strategies[place], self._opening
+        data = opening.data_dir
+        if not declared.database:
+            if data is None:
+                raise declared.error("there is no data directory; name a 'database'")
+            same = [each.type for each in self._source.strategies[:place]].count(declared.type)
+            number = f"_{same + 1}" if same else ""
+            return data / f"rag_{usable_name(self._name)}_{declared.type}{number}.db"
+        base, also = self.base, data
+        if not opening.trusted:
+            if data is None:
+                raise declared.error("there is no data directory to keep it in", "database")
+            base, also = data / "rag" / opening.config_id, None
+        text = expand_shell(declared.database, opening.secrets.get, "empty")
+        try:
+            found = Path(os.path.realpath(base / Path(text).expanduser()))
+        except (RuntimeError, ValueError) as exc:
+            raise declared.error(f"{text!r} is no path", "database") from exc
+        if not any(each and found.is_relative_to(os.path.realpath(each)) for each in (base, also)):
+            raise declared.error(f"leads out of {base}; keep the index inside of it", "database")
+        if found.is_dir():
+            raise declared.error(f"{text!r} is a directory; name a file in it", "database")
+        return found
+
+
+def _cut(declared: RagStrategy) -> Cut:
+    chunking = declared.chunking
+    if chunking is None:
+        return Cut()
+    size = chunking.size or (CODE_SIZE if chunking.code_aware else SIZE)
+    overlap = min(OVERLAP, size // 4) if chunking.overlap is None else chunking.overlap
+    if overlap >= size:
+        raise chunking.error(f"must be smaller than the size of {size}", "overlap")
+    return Cut(size, overlap, chunking.respect_word_boundaries, chunking.code_aware)

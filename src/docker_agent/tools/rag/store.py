@@ -1,0 +1,380 @@
+"""The index of one strategy in a SQLite file, which others may share: files, their pieces, and the
+words or vectors of these.
+
+Every change is one transaction of one file, so that several servers may keep the same index. All of
+it blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from docker_agent.env.directories import private
+from docker_agent.tools.rag.files import Document
+from docker_agent.tools.rag.gentle import Gentle
+from docker_agent.tools.rag.words import rarity, words
+
+BUSY_TIMEOUT = 20.0
+"""Seconds to wait for another server that writes to the same file."""
+
+_LOCK_TIMEOUT = 0.5
+"""Seconds of one attempt, after which a thread looks whether its work is still wanted."""
+
+MAX_DATABASE = 4 * 1024 * 1024 * 1024
+"""Bytes that one database may grow to."""
+
+UNUSED_DAYS = 14
+"""After so many days without use an index that nobody's settings ask for is deleted."""
+
+MAX_QUERY_WORDS = 64
+"""Different words of a question that are looked for."""
+
+_LOOK_EVERY = 20_000
+"""Steps of SQLite's machine between two looks whether its answer is still wanted."""
+
+_PAGE = 4096
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS rag_indexes (
+  id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, label TEXT NOT NULL, used REAL NOT NULL,
+  dimensions INTEGER NOT NULL DEFAULT 0, chunks INTEGER NOT NULL DEFAULT 0,
+  words INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS rag_files (
+  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, path TEXT NOT NULL, shown TEXT NOT NULL,
+  digest BLOB NOT NULL, modified INTEGER NOT NULL, UNIQUE (source, path)
+);
+CREATE TABLE IF NOT EXISTS rag_chunks (
+  id INTEGER PRIMARY KEY, file INTEGER NOT NULL, place INTEGER NOT NULL, content TEXT NOT NULL,
+  words INTEGER NOT NULL, digest BLOB, vector BLOB
+);
+CREATE INDEX IF NOT EXISTS rag_chunks_file ON rag_chunks (file);
+CREATE INDEX IF NOT EXISTS rag_chunks_digest ON rag_chunks (digest) WHERE vector IS NOT NULL;
+CREATE TABLE IF NOT EXISTS rag_terms (
+  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, term TEXT NOT NULL, UNIQUE (source, term)
+);
+CREATE TABLE IF NOT EXISTS rag_postings (
+  term INTEGER NOT NULL, chunk INTEGER NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (term, chunk)
+) WITHOUT ROWID;
+"""
+
+_SCORED = """
+WITH asked (term, rarity) AS (VALUES {rows})
+SELECT p.chunk, SUM(a.rarity * p.times * (:k1 + 1)
+    / (p.times + :k1 * (1 - :b + :b * c.words / :mean))) / :asked AS score
+FROM asked a JOIN rag_postings p ON p.term = a.term JOIN rag_chunks c ON c.id = p.chunk
+GROUP BY p.chunk HAVING score > 0 AND score >= :threshold ORDER BY score DESC, p.chunk LIMIT :limit
+"""
+
+
+class Unusable(Exception):
+    """The database cannot be used; the text says why."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A piece of a file to be kept; `vector` are its numbers, 32 bits each, length 1, and `digest`
+    tells what they were made of."""
+
+    place: int
+    content: str
+    digest: bytes | None = None
+    vector: bytes | None = None
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A piece that answers a question. `path` is the file's real one, `shown` what answers call it,
+    `modified` when it was changed (seconds), `similarity` how well the piece fits, `score` what
+    decides about its place."""
+
+    path: str
+    shown: str
+    modified: float
+    place: int
+    content: str
+    similarity: float
+    score: float
+
+
+class Likeness(msgspec.Struct, frozen=True):
+    """What BM25 makes of repetition (`k1`) and of length (`b`), the least score that counts, and
+    how many pieces are wanted."""
+
+    k1: float
+    b: float
+    threshold: float
+    limit: int
+
+
+class Store:
+    """One index in a file. `identity` tells it from all others there: whatever changes what is
+    kept belongs into it. `label` is for people, `counted` says that words are kept."""
+
+    def __init__(self, path: Path, identity: str, label: str, *, counted: bool) -> None:
+        self._path = path
+        self._identity = identity
+        self._label = label
+        self._counted = counted
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that the database takes."""
+        return tuple(f"{self._path}{end}" for end in ("", "-wal", "-shm", "-journal"))
+
+    def open(self, gentle: Gentle) -> None:
+        """Make the file and the tables if need be, and forget indexes that nobody uses. Raises
+        `Unusable`."""
+        try:
+            private(self._path.parent)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as exc:
+            raise Unusable(f"{self._path}: {exc.strerror or exc}") from exc
+        with self._connected(gentle) as database:
+            _patiently(lambda: database.execute("PRAGMA journal_mode = WAL"), gentle)
+            with _writing(database, gentle):
+                for statement in _SCHEMA.split(";"):
+                    database.execute(statement)
+                oldest = time.time() - UNUSED_DAYS * 24 * 3600
+                old = "SELECT id FROM rag_indexes WHERE used < ? AND identity <> ?"
+                for (id,) in database.execute(old, (oldest, self._identity)).fetchall():
+                    _forget(database, id)
+                _index(database, self._identity, self._label)
+
+    def known(self, gentle: Gentle) -> dict[str, bytes]:
+        """The digest of each file that is kept, by its path; marks the index as used."""
+        with self._connected(gentle) as database, _writing(database, gentle):
+            id = _index(database, self._identity, self._label)
+            rows = database.execute("SELECT path, digest FROM rag_files WHERE source = ?", (id,))
+            return dict(rows.fetchall())
+
+    def forget(self, paths: Iterable[str], gentle: Gentle) -> None:
+        """Let go of these files."""
+        with self._connected(gentle) as database:
+            for path in paths:
+                gentle.breathe()
+                with _writing(database, gentle):
+                    self._remove(database, _index(database, self._identity, self._label), path)
+
+    def clear(self, gentle: Gentle) -> None:
+        """Let go of all files of this index."""
+        with self._connected(gentle) as database, _writing(database, gentle):
+            _forget(database, _index(database, self._identity, self._label))
+            _index(database, self._identity, self._label)
+
+    def keep(
+        self, document: Document, digest: bytes, pieces: Sequence[Piece], gentle: Gentle
+    ) -> None:
+        """Put these pieces in the place of what was kept of a file; none keep its digest alone."""
+        counted: list[Counter[str]] = []
+        for piece in pieces:
+            gentle.breathe()
+            counted.append(words(piece.content) if self._counted else Counter())
+        with self._connected(gentle) as database, _writing(database, gentle):
+            id = _index(database, self._identity, self._label)
+            self._remove(database, id, document.place.real)
+            file = database.execute(
+                "INSERT INTO rag_files (source, path, shown, digest, modified)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (id, document.place.real, document.shown, digest, document.stamp.modified),
+            ).lastrowid
+            for piece, found in zip(pieces, counted, strict=True):
+                gentle.breathe()
+                _put(database, id, file, piece, found)
+            _count(database, id, len(pieces), sum(found.total() for found in counted))
+
+    def like(self, query: str, wanted: Likeness, gentle: Gentle) -> list[Hit]:
+        """The pieces that fit the words of a question best (BM25), divided by the number of words
+        and at most 1. Source: runtime.md §14.3."""
+        asked = list(words(query))[:MAX_QUERY_WORDS]
+        with self._connected(gentle, reading=True) as database:
+            found = database.execute(
+                "SELECT id, chunks, words FROM rag_indexes WHERE identity = ?", (self._identity,)
+            ).fetchone()
+            if found is None or not asked or not found[1]:
+                return []
+            id, chunks, total = found
+            known = [(term, rarity(chunks, held)) for term, held in _held(database, id, asked)]
+            if not known:
+                return []
+            scored = database.execute(
+                _SCORED.format(rows=", ".join(f"({term}, {rare!r})" for term, rare in known)),
+                {
+                    "k1": wanted.k1,
+                    "b": wanted.b,
+                    "mean": max(1.0, total / chunks),
+                    "asked": len(asked),
+                    "threshold": wanted.threshold,
+                    "limit": wanted.limit,
+                },
+            ).fetchall()
+            return _hits(database, [(chunk, min(1.0, score)) for chunk, score in scored])
+
+    def _remove(self, database: sqlite3.Connection, id: int, path: str) -> None:
+        row = database.execute(
+            "SELECT id FROM rag_files WHERE source = ? AND path = ?", (id, path)
+        ).fetchone()
+        if row is None:
+            return
+        kept = database.execute("SELECT id, content FROM rag_chunks WHERE file = ?", row).fetchall()
+        total = 0
+        for chunk, content in kept if self._counted else ():
+            found = words(content)
+            total += found.total()
+            terms = _terms(database, id, found)
+            database.executemany(
+                "DELETE FROM rag_postings WHERE term = ? AND chunk = ?",
+                [(term, chunk) for term in terms.values()],
+            )
+        database.execute("DELETE FROM rag_chunks WHERE file = ?", row)
+        database.execute("DELETE FROM rag_files WHERE id = ?", row)
+        _count(database, id, -len(kept), -total)
+
+    @contextmanager
+    def _connected(self, gentle: Gentle, *, reading: bool = False) -> Generator[sqlite3.Connection]:
+        try:
+            with closing(
+                sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)
+            ) as database:
+                database.execute("PRAGMA synchronous = NORMAL")
+                database.execute(f"PRAGMA max_page_count = {MAX_DATABASE // _PAGE}")
+                database.set_progress_handler(gentle.is_over, _LOOK_EVERY)
+                if reading:
+                    database.execute("PRAGMA query_only = ON")
+                    database.execute("BEGIN")
+                yield database
+        except sqlite3.Error as exc:
+            raise Unusable(f"{self._path}: {_told(exc)}") from exc
+
+
+@contextmanager
+def _writing(database: sqlite3.Connection, gentle: Gentle) -> Generator[None]:
+    """One transaction; nothing of it is kept when the block fails."""
+    _patiently(lambda: database.execute("BEGIN IMMEDIATE"), gentle)
+    try:
+        yield
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _patiently(step: Callable[[], object], gentle: Gentle) -> None:
+    """Do what another server may stand in the way of."""
+    until = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            step()
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > until:
+                raise
+            gentle.breathe()
+        else:
+            return
+
+
+def _put(
+    database: sqlite3.Connection, id: int, file: int | None, piece: Piece, found: Counter[str]
+) -> None:
+    """Keep a piece of a file, and the words that were found in it."""
+    row = (file, piece.place, piece.content, found.total(), piece.digest, piece.vector)
+    chunk = database.execute(
+        "INSERT INTO rag_chunks (file, place, content, words, digest, vector)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        row,
+    ).lastrowid
+    terms = _terms(database, id, found)
+    database.executemany(
+        "INSERT INTO rag_postings (term, chunk, times) VALUES (?, ?, ?)",
+        [(terms[word], chunk, times) for word, times in found.items()],
+    )
+
+
+def _index(database: sqlite3.Connection, identity: str, label: str) -> int:
+    """The id of an index, which exists and is used from now on."""
+    database.execute(
+        "INSERT INTO rag_indexes (identity, label, used) VALUES (?, ?, ?)"
+        " ON CONFLICT (identity) DO UPDATE SET used = excluded.used",
+        (identity, label, time.time()),
+    )
+    (id,) = database.execute(
+        "SELECT id FROM rag_indexes WHERE identity = ?", (identity,)
+    ).fetchone()
+    return id
+
+
+def _forget(database: sqlite3.Connection, id: int) -> None:
+    """Delete an index and all that is its."""
+    terms = "SELECT id FROM rag_terms WHERE source = ?"
+    files = "SELECT id FROM rag_files WHERE source = ?"
+    database.execute(f"DELETE FROM rag_postings WHERE term IN ({terms})", (id,))
+    database.execute(f"DELETE FROM rag_chunks WHERE file IN ({files})", (id,))
+    database.execute("DELETE FROM rag_terms WHERE source = ?", (id,))
+    database.execute("DELETE FROM rag_files WHERE source = ?", (id,))
+    database.execute("DELETE FROM rag_indexes WHERE id = ?", (id,))
+
+
+def _count(database: sqlite3.Connection, id: int, chunks: int, total: int) -> None:
+    database.execute(
+        "UPDATE rag_indexes SET chunks = chunks + ?, words = words + ? WHERE id = ?",
+        (chunks, total, id),
+    )
+
+
+def _terms(database: sqlite3.Connection, id: int, found: Mapping[str, int]) -> dict[str, int]:
+    """The ids of words; new ones get one."""
+    database.executemany(
+        "INSERT OR IGNORE INTO rag_terms (source, term) VALUES (?, ?)",
+        [(id, word) for word in found],
+    )
+    known: dict[str, int] = {}
+    for some in _some(list(found)):
+        marks = ", ".join("?" * len(some))
+        known |= database.execute(
+            f"SELECT term, id FROM rag_terms WHERE source = ? AND term IN ({marks})", (id, *some)
+        ).fetchall()
+    return known
+
+
+def _held(database: sqlite3.Connection, id: int, asked: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The ids of those words that occur, and in how many pieces."""
+    marks = ", ".join("?" * len(asked))
+    rows = database.execute(
+        "SELECT t.id, COUNT(*) FROM rag_terms t JOIN rag_postings p ON p.term = t.id"
+        f" WHERE t.source = ? AND t.term IN ({marks}) GROUP BY t.id",
+        (id, *asked),
+    )
+    yield from rows.fetchall()
+
+
+def _hits(database: sqlite3.Connection, scored: Sequence[tuple[int, float]]) -> list[Hit]:
+    """The pieces of these ids, in this order."""
+    found: list[Hit] = []
+    for chunk, score in scored:
+        row = database.execute(
+            "SELECT f.path, f.shown, f.modified, c.place, c.content FROM rag_chunks c"
+            " JOIN rag_files f ON f.id = c.file WHERE c.id = ?",
+            (chunk,),
+        ).fetchone()
+        if row is not None:
+            path, shown, modified, place, content = row
+            found.append(Hit(path, shown, modified / 1e9, place, content, score, score))
+    return found
+
+
+def _some(values: Sequence[str], most: int = 500) -> Iterator[Sequence[str]]:
+    for at in range(0, len(values), most):
+        yield values[at : at + most]
+
+
+def _told(exc: sqlite3.Error) -> str:
+    if isinstance(exc, sqlite3.OperationalError) and "full" in str(exc):
+        return f"the index is full: it may take {MAX_DATABASE // 1024**3} GiB"
+    return f"{exc}; an index can be deleted, it is built anew"
