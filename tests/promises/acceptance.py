@@ -16,6 +16,15 @@ ACCEPTANCE = [
         },
     ),
     *kept(
+        "runtime.md §3.8",
+        {
+            "process:ends:everywhere": (
+                "A client that leaves, the deadline and a stop end runs in hooks, functions, MCP "
+                "calls, sub-agents and edits, with every process they started."
+            ),
+        },
+    ),
+    *kept(
         "runtime.md §11",
         {
             "two-users:team": ("Tasks, helpers and the active agent of one key are nobody else's."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from docker_agent.env.chain import Values
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.messages import ToolResult
 from docker_agent.tools.port import CallContext, Draft, Toolset
-from docker_agent.tools.python import PythonTools, functions_of
+from docker_agent.tools.python import MAX_THREADS, PythonTools, functions_of
 from docker_agent.tools.python_function import PythonTool, hints
 from docker_agent.tools.table import TOOLSETS, Opening
 from tests.config.reading import tree
@@ -216,6 +218,52 @@ async def test_what_a_function_raises_is_told_to_the_model(
     assert "broken() failed" in caplog.text and "Traceback" in caplog.text
     with pytest.raises(ToolError, match=r"^ask somebody else$"):
         await told(refusing)
+
+
+@requirement("python:bounds")
+async def test_a_function_cannot_end_the_server_or_the_run() -> None:
+    """What it raises is an error of its call, whatever it is."""
+
+    def quits() -> None:
+        sys.exit(3)
+
+    async def leaves() -> None:
+        raise SystemExit("bye")
+
+    async def gives_up() -> None:
+        raise asyncio.CancelledError
+
+    def runs_out() -> None:
+        next(iter(()))
+
+    for function, text in (
+        (quits, "SystemExit: 3"),
+        (leaves, "SystemExit: bye"),
+        (gives_up, "cancelled from inside"),
+        (runs_out, "RuntimeError: StopIteration"),
+    ):
+        with pytest.raises(ToolError, match=text):
+            await told(function)
+
+
+@requirement("python:bounds")
+async def test_functions_that_hang_do_not_grow_without_bound() -> None:
+    """One that cannot be stopped counts until it ends; its thread keeps nothing from ending."""
+    release = threading.Event()
+    running: list[bool] = []
+
+    def blocks() -> None:
+        running.append(threading.current_thread().daemon)
+        release.wait(30)
+
+    toolset = PythonTools([blocks], timeout=0.05)
+    try:
+        for _ in range(MAX_THREADS + 3):
+            with pytest.raises(ToolError, match="took longer"):
+                await toolset.call("blocks", {}, context())
+        assert running == [True] * MAX_THREADS
+    finally:
+        release.set()
 
 
 @requirement("python:bounds")

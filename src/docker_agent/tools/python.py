@@ -14,8 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from docker_agent.config.marks import Count
@@ -23,6 +21,7 @@ from docker_agent.errors import ConfigError, ToolError
 from docker_agent.messages import JSON, ToolList, ToolResult
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 from docker_agent.tools.python_function import Function, PythonTool
+from docker_agent.tools.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,8 @@ DEFAULT_SECONDS = 120
 """How long one call may take when the file does not say."""
 
 MAX_THREADS = 32
-"""Calls of sync functions of one toolset that run at once; more wait for their turn."""
+"""Calls of sync functions of one toolset that run at once; more wait for their turn. One that hangs
+counts for as long as it does."""
 
 
 class PythonOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +64,7 @@ class PythonTools:
                 raise ConfigError(f"two functions are called {tool.name}")
             self._tools[tool.name] = tool
         self._listing = ToolList([tool.spec for tool in self._tools.values()])
-        self._threads: anyio.CapacityLimiter | None = None
+        self._threads = Threads(MAX_THREADS)
 
     async def tools(self, around: Around) -> ToolList:
         return self._listing
@@ -82,17 +82,18 @@ class PythonTools:
             if timeout.expired():
                 raise ToolError(f"it took longer than {self._seconds:g} seconds") from exc
             raise ToolError(str(exc) or "it timed out") from exc
-        except Exception as exc:
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ToolError("it was cancelled from inside") from exc
+        except (Exception, SystemExit) as exc:
             log.warning("run %s: %s() failed", context.run, name, exc_info=exc)
             raise ToolError(f"{type(exc).__name__}: {exc}") from exc
 
     async def _called(self, function: Function, given: dict[str, Any]) -> object:
         if not inspect.iscoroutinefunction(function):
-            if self._threads is None:
-                self._threads = anyio.CapacityLimiter(MAX_THREADS)
-            found = await anyio.to_thread.run_sync(
-                lambda: function(**given), abandon_on_cancel=True, limiter=self._threads
-            )
+            found = await self._threads.run(lambda: function(**given))
         else:
             found = function(**given)
         return await found if inspect.isawaitable(found) else found
