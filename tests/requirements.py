@@ -21,6 +21,7 @@ from tests.promises.file_keys import FILE_KEYS
 from tests.promises.forms import FORMS
 from tests.promises.hooks import HOOKS
 from tests.promises.keeping import KEEPING
+from tests.promises.lasting import LASTING
 from tests.promises.loading import LOADING
 from tests.promises.local import LOCAL
 from tests.promises.mcp import MCP
@@ -59,6 +60,7 @@ PROMISES: tuple[Promise, ...] = (
     *ACCEPTANCE,
     *RAG,
     *ACTING,
+    *LASTING,
     *HOOKS,
     *NATIVE,
     *PROVIDERS,

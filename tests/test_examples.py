@@ -298,6 +298,22 @@ def test_the_script_example_runs_its_commands(
 
 
 @requirement("style:examples")
+def test_the_example_of_jobs_looks_at_one_again(
+    serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/background-jobs.yaml: started in one request, seen in the next."""
+    path = EXAMPLES / "background-jobs.yaml"
+    client = serve(path, "--conversations-max", "9", env=env).client()
+    headers = {"x-conversation-id": "c"}
+    model.script(call("run_background_job", {"cmd": "echo $CI; sleep 600"}), say("started"))
+    assert client.chat("build", headers=headers).content == "started"
+    id = told(model)[0].split()[5]
+    model.script(call("wait_background_job", {"job_id": id, "timeout": 1}), say("it runs"))
+    assert client.chat("and?", headers=headers).content == "it runs"
+    assert told(model)[-1].endswith("--- Output ---\n1")
+
+
+@requirement("style:examples")
 def test_the_planner_keeps_a_list_for_each_conversation(
     serve: Serve, model: Model, env: dict[str, str]
 ) -> None:

@@ -368,6 +368,9 @@ class FakeStore:
     async def count(self) -> int:
         return len(self._kept)
 
+    async def holds(self, key: Key) -> bool:
+        return key in self._kept or key in self._held
+
     def steal(self, key: Key) -> None:
         """What another machine does when a lease has run out."""
         self._held[key] = object()

@@ -125,8 +125,16 @@ async def test_the_cap_and_the_ttl_hold_in_every_store(
         clock[0] = 105.0
         assert await swap(store, Key("", "root", "b"), "b") is None
         assert await store.count() == 2
+        kept = [await store.holds(Key("", "root", id)) for id in "abcd"]
+        assert kept == [True, True, False, False]
+        async with store.lease(Key("", "root", "d")):
+            assert await store.holds(Key("", "root", "d"))
+            assert not await store.holds(Key("ann", "root", "d"))
+        assert not await store.holds(Key("", "root", "d"))
         clock[0] = 114.5
         assert await store.count() == 1
+        assert not await store.holds(Key("", "root", "a"))
+        assert await store.holds(Key("", "root", "b"))
         assert await swap(store, Key("", "root", "a"), "a") is None
         assert await swap(store, Key("", "root", "b"), "b") == of("b")
 

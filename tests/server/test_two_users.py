@@ -30,6 +30,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "shared": {"toolsets": [{"type": "todo", "shared": True}]},
     "think": {"toolsets": [{"type": "think"}]},
     "memory": {"toolsets": [{"type": "memory"}]},
+    "jobs": {"toolsets": [{"type": "background_jobs"}]},
     "shell": {"toolsets": [{"type": "shell"}]},
     "script": {
         "toolsets": [
@@ -115,6 +116,7 @@ KEPT: dict[str, tuple[str, dict[str, Any], str]] = {
     "todo": ("create_todo", {"description": "{}"}, "list_todos"),
     "shared": ("create_todo", {"description": "{}"}, "list_todos"),
     "memory": ("add_memory", {"memory": "{}"}, "get_memories"),
+    "jobs": ("run_background_job", {"cmd": "echo {}; sleep 600"}, "list_background_jobs"),
     "think": ("think", {"thought": "{}"}, "think"),
     "deferred": ("add_tool", {"name": "think"}, ""),
 }
@@ -127,7 +129,7 @@ def written(arguments: Mapping[str, Any], user: str) -> dict[str, Any]:
 
 
 @requirement("two-users:state")
-@pytest.mark.parametrize("agent", ["todo", "shared", "memory"])
+@pytest.mark.parametrize("agent", ["todo", "shared", "memory", "jobs"])
 def test_state_of_two_keys_never_crosses(two: Two, agent: str) -> None:
     """runtime.md §1.3: both at work at the same moment, under the same conversation id."""
     tool, arguments, show = KEPT[agent]

@@ -31,6 +31,7 @@ from docker_agent.registry.elsewhere import Elsewhere, open_elsewhere
 from docker_agent.runtime.agent import Team
 from docker_agent.server.access import log_access
 from docker_agent.server.app import build_app
+from docker_agent.server.conversations.place import key_of
 from docker_agent.server.conversations.port import Conversations
 from docker_agent.server.conversations.table import STORES
 from docker_agent.server.cors import Cors
@@ -40,6 +41,7 @@ from docker_agent.server.running import Running
 from docker_agent.server.serve import serve
 from docker_agent.server.settings import ServerSettings
 from docker_agent.server.telemetry import open_telemetry
+from docker_agent.tools.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ def serve_until_stopped(serving: Serving) -> None:
 async def _serve(serving: Serving) -> None:
     seen = Seen()
     running = Running()
+    jobs = Jobs(idle=serving.settings.conversation_ttl)
     async with (
         open_road(serving.fake, serving.record) as http,
         _fresh_catalogue(serving),
@@ -87,7 +90,7 @@ async def _serve(serving: Serving) -> None:
 
         def open_now() -> AbstractAsyncContextManager[Team]:
             return open_team(
-                serving.source, serving.overrides, serving.secrets, http, seen, results
+                serving.source, serving.overrides, serving.secrets, http, seen, results, jobs
             )
 
         def elsewhere() -> AbstractAsyncContextManager[Elsewhere]:
@@ -97,6 +100,7 @@ async def _serve(serving: Serving) -> None:
         async with (
             open_generations(open_now) as teams,
             _open_conversations(serving) as conversations,
+            _ending_with(conversations, jobs),
             _telemetry(serving.otel, running) as telemetry,
         ):
             _check_aliases(serving.settings, teams.peek())
@@ -131,6 +135,17 @@ async def _fresh_catalogue(serving: Serving) -> AsyncGenerator[None]:
 
     url = os.environ.get(refresh.URL_VARIABLE) or refresh.URL
     async with open_http() as http, refresh.refreshing(serving.overrides.data_dir, http, url):
+        yield
+
+
+@asynccontextmanager
+async def _ending_with(conversations: Conversations | None, jobs: Jobs) -> AsyncGenerator[None]:
+    """Background jobs end with the conversation that they belong to, wherever it is kept."""
+
+    async def holds(owner: str) -> bool:
+        return conversations is not None and await conversations.holds(key_of(owner))
+
+    with jobs.asking(holds):
         yield
 
 

@@ -20,6 +20,7 @@ from docker_agent.permissions import SafetyMode
 from docker_agent.runtime.agent import Team
 from docker_agent.runtime.loop import run
 from docker_agent.runtime.request import RunRequest
+from docker_agent.tools.jobs import Jobs
 
 Write = Callable[[str], None]
 
@@ -45,6 +46,11 @@ class Talk:
         self._write = write
         self._show = show
         self._conversation: Conversation = EMPTY_CONVERSATION
+        self._id = uuid.uuid4().hex
+
+    async def holds(self, owner: str) -> bool:
+        """Whether a conversation is the one that goes on."""
+        return owner.endswith(f"\0{self._id}")
 
     def begin_again(self, agent: str | None = None) -> None:
         """Forget what was said; from now on with `agent`, when one is named.
@@ -56,6 +62,7 @@ class Talk:
             raise ConfigError(f"agent '{agent}' not found; there are: {known}")
         self.agent = agent or self.agent
         self._conversation = EMPTY_CONVERSATION
+        self._id = uuid.uuid4().hex
 
     async def say(self, text: str) -> Failure | None:
         """Say something and write the answer. A failure is answered, and leaves the conversation
@@ -65,6 +72,7 @@ class Talk:
             entry=self.agent,
             new=(UserMessage(text),),
             conversation=self._conversation,
+            conversation_id=self._id,
             safety=self._safety,
             deadline=asyncio.get_running_loop().time() + self._bounds.timeout,
             max_turns=self._bounds.max_turns,
@@ -102,9 +110,12 @@ async def open_talk(
     Raises `ConfigError` when the team cannot be opened.
     """
     overrides = opened.overrides
+    jobs = Jobs()
     async with (
         open_road(fake, record) as http,
-        open_team(opened.source, overrides, opened.secrets, http) as team,
+        open_team(opened.source, overrides, opened.secrets, http, jobs=jobs) as team,
     ):
         agent = overrides.agent or team.default
-        yield Talk(team, agent, overrides.safety, bounds, write, show)
+        talk = Talk(team, agent, overrides.safety, bounds, write, show)
+        with jobs.asking(talk.holds):
+            yield talk

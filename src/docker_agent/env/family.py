@@ -34,6 +34,9 @@ _POLL_SECONDS = 0.02
 
 _PROC = Path("/proc")
 
+_FEW = 20_000
+"""Numbers that are tried one by one; of more, those are that are in use."""
+
 
 class Family:
     """The processes of one command. `token` goes into its environment under `MARK`; `pipe` is a
@@ -43,7 +46,13 @@ class Family:
         self.token = secrets.token_hex(16)
         self._ours, self.pipe = os.pipe()
         self._leader = 0
+        self._tie: tuple[int, int] | None = None
         self._link = f"pipe:[{os.fstat(self.pipe).st_ino}]"
+
+    def tied(self) -> int:
+        """A descriptor to read from, which ends when this server does."""
+        self._tie = os.pipe()
+        return self._tie[0]
 
     def begin(self, leader: int) -> None:
         """`leader` has started; it and its group are of this family."""
@@ -52,10 +61,12 @@ class Family:
         self.pipe = -1
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Let go of the pipes."""
         os.close(self._ours)
         if self.pipe >= 0:
             os.close(self.pipe)
+        for end in self._tie or ():
+            os.close(end)
 
     def signal(self, number: int, *, everywhere: bool = True) -> bool:
         """Send a signal (0: none) to all of the family; whether there was anybody.
@@ -63,6 +74,8 @@ class Family:
         Reads some of /proc when it looks `everywhere`, so call it in a thread then.
         """
         found = signal_group(self._leader, number)
+        if found and everywhere:
+            found = self._lives()
         for process in self._strays() if everywhere else ():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, number)
@@ -70,6 +83,17 @@ class Family:
             with suppress(ChildProcessError):
                 os.waitpid(process, os.WNOHANG)
         return found
+
+    def _lives(self) -> bool:
+        """Whether anybody of its group does more than wait to be taken note of: the first process
+        of a container may take its time over orphans."""
+        if not _PROC.is_dir():
+            return True
+        for process in (self._leader, *_younger(self._leader)):
+            with suppress(OSError):
+                if os.getpgid(process) == self._leader and _state(process) not in "ZX":
+                    return True
+        return False
 
     def _strays(self) -> Iterator[int]:
         """Those of the family that are not in its group."""
@@ -90,6 +114,11 @@ class Family:
                 if str(entry.readlink()) == self._link:
                     return True
         return False
+
+
+def _state(process: int) -> str:
+    """`R`, `S` and the like; `Z` for one that has ended."""
+    return (_PROC / str(process) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
 
 
 async def end_family(process: Process, family: Family, patience: float) -> None:
@@ -119,10 +148,10 @@ def _younger(leader: int) -> Iterator[int]:
     """Numbers of processes that may have started after `leader`; none where there is no /proc."""
     try:
         newest = int((_PROC / "loadavg").read_text().split()[-1])
-        if leader <= newest:
+        if 0 <= newest - leader <= _FEW:
             yield from range(leader + 1, newest + 1)
             return
-        # The numbers have begun anew.
+        # There are many, or they have begun anew.
         names = [entry.name for entry in _PROC.iterdir()]
     except (OSError, ValueError):
         return

@@ -53,6 +53,7 @@ from docker_agent.tools import table as tools
 from docker_agent.tools.background import Background
 from docker_agent.tools.environment import scrubbed
 from docker_agent.tools.javascript import run_script
+from docker_agent.tools.jobs import Jobs
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.skills.toolset import Skills
 from docker_agent.tools.web import open_web
@@ -71,11 +72,13 @@ async def open_team(
     http: Http,
     seen: Seen | None = None,
     results: Results | None = None,
+    jobs: Jobs | None = None,
 ) -> AsyncGenerator[Team]:
     """The team of a source, closed with the context; `seen` remembers what was read, `results`
-    keeps what is too large for a model (the team's own when None). Raises `ConfigError` before
-    anything runs."""
+    keeps what is too large for a model, `jobs` what runs beside (the team's own when None). Raises
+    `ConfigError` before anything runs."""
     seen = seen or Seen()
+    jobs = jobs or Jobs()
     seen.begin()
     async with open_elsewhere(overrides.data_dir, os.environ, secrets.get) as elsewhere:
         file = await read_source(source, elsewhere, seen)
@@ -87,7 +90,7 @@ async def open_team(
         msgspec.structs.replace(part, file=await with_choices(part.file, secrets, overrides, http))
         for part in parts
     ]
-    builders = [_Builder(part, overrides, secrets, http) for part in chosen]
+    builders = [_Builder(part, overrides, secrets, http, jobs) for part in chosen]
     refuse_missing([builder.check() for builder in builders])
     async with AsyncExitStack() as stack:
         main, *others = builders
@@ -121,7 +124,9 @@ def _check_agent_flag(agent: str | None, listed: Sequence[str]) -> None:
 class _Builder:
     """One loading of one file."""
 
-    def __init__(self, part: Part, overrides: Overrides, secrets: Secrets, http: Http) -> None:
+    def __init__(
+        self, part: Part, overrides: Overrides, secrets: Secrets, http: Http, jobs: Jobs
+    ) -> None:
         file, source = part.file, part.source
         self._file = file
         self._overrides = overrides
@@ -129,7 +134,7 @@ class _Builder:
         self._models = Models(self._file, overrides, secrets, http, trusted=source.local)
         self._trusted = source.local or overrides.safety_explicit
         told = secrets if self._trusted else Told(secrets, source.name)
-        self._tools = tools_opening(file, source, overrides, told)
+        self._tools = tools_opening(file, source, overrides, told, jobs)
         self._words = (
             secrets if self._trusted else Words(secrets, self._tools.withheld, source.name)
         )

@@ -12,15 +12,20 @@ from docker_agent.env.chain import Secrets
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import Source
 from docker_agent.permissions import Rules, parse_rule
+from docker_agent.tools.jobs import Jobs
 from docker_agent.tools.opening import Opening
 
 log = logging.getLogger(__name__)
 
 
 def tools_opening(
-    file: AgentFile, source: Source, overrides: Overrides, secrets: Secrets
+    file: AgentFile,
+    source: Source,
+    overrides: Overrides,
+    secrets: Secrets,
+    jobs: Jobs | None = None,
 ) -> Opening:
-    """What the toolsets of a file may use."""
+    """What the toolsets of a file may use; `jobs` are the server's."""
     return Opening(
         overrides.working_dir,
         secrets,
@@ -30,6 +35,7 @@ def tools_opening(
         config_dir=source.directory,
         source=str(source.path or source.name),
         cache_dir=overrides.cache_dir,
+        jobs=jobs or Jobs(),
     )
 
 

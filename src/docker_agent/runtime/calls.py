@@ -143,6 +143,8 @@ def _context(strand: Strand, spec: ToolSpec, call: ToolCall) -> CallContext:
         remaining=ledger.remaining,
         spawn=ledger.spawn,
         results=ledger.team.results.directory(ledger.owner),
+        owner=ledger.owner,
+        at_end=ledger.endings.append,
     )
 
 

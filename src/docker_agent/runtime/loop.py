@@ -8,6 +8,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Literal
 
+import anyio
+
 from docker_agent.errors import Failure
 from docker_agent.events import AgentSwitched, Emit
 from docker_agent.messages import (
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 NO_ANSWER = "The agent finished without an answer."
 """A successful answer is never empty (chat-server.md §4): some clients ask again for ever."""
 
+ENDING_SECONDS = 2.0
+"""How long a run waits for what ends with it."""
+
 
 async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
     """Run the entry agent on what is new until it is done, telling `emit` on the way.
@@ -46,6 +51,7 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
     ledger = Ledger(team, request, emit)
     strand = _entry_strand(ledger)
     failure = None
+    well = False
     timeout = asyncio.timeout_at(request.deadline)
     try:
         async with timeout:
@@ -54,6 +60,7 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
             await _answer(strand)
             if not _pending(strand, request) and not any(text.strip() for text in strand.texts):
                 await say(strand, NO_ANSWER)
+        well = True
     except RunFailed as exc:
         failure = exc.failure
     except TimeoutError:
@@ -67,6 +74,8 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
             await team.results.forget(ledger.owner)
         if ledger.tasks:
             await _end_tasks(ledger)
+        if ledger.endings:
+            await _tell_end(ledger, well=well)
     return _outcome(strand, failure)
 
 
@@ -273,3 +282,11 @@ async def _end_tasks(ledger: Ledger) -> None:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
             log.error("run %s: background work failed", ledger.request.id, exc_info=result)
+
+
+async def _tell_end(ledger: Ledger, *, well: bool) -> None:
+    with anyio.move_on_after(ENDING_SECONDS, shield=True):
+        told = [ending(well) for ending in ledger.endings]
+        for result in await asyncio.gather(*told, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("run %s: what ends with it failed", ledger.request.id, exc_info=result)

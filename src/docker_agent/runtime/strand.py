@@ -17,7 +17,7 @@ from docker_agent.runtime.agent import Agent, Team
 from docker_agent.runtime.limits import Repeats
 from docker_agent.runtime.request import RunRequest
 from docker_agent.runtime.summaries import Fill
-from docker_agent.tools.port import Around, Draft
+from docker_agent.tools.port import Around, Draft, Ending
 
 BLANK_LINE = "\n\n"
 """Between the texts of two turns, in the stream and in the JSON reply alike (chat-server.md §4)."""
@@ -46,10 +46,11 @@ class Ledger:
     kept: bool = False
     changed: bool = False
     tasks: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+    endings: list[Ending] = field(default_factory=list[Ending])
 
     @property
     def owner(self) -> str:
-        """Whose large results these are: the conversation's, or this run's alone."""
+        """Whose large results and jobs these are: the conversation's, or this run's alone."""
         request = self.request
         if request.conversation_id is None:
             return f"run\0{request.id}\0{id(self)}"
@@ -138,6 +139,7 @@ class Strand:
             request.headers,
             self.draft,
             patient=not self.iterations,
+            owner=self.ledger.owner,
         )
 
     async def tell(self, *events: Event) -> None:

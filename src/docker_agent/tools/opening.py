@@ -9,6 +9,7 @@ import msgspec
 
 from docker_agent.env.chain import Secrets
 from docker_agent.tools.background import Background
+from docker_agent.tools.jobs import Jobs
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -18,7 +19,8 @@ class Opening(msgspec.Struct, frozen=True):
 
     `config_dir` is what relative paths of the file mean (None: it lies on no disk), `source` the
     file's full name, `data_dir` where data of agents is kept, `cache_dir` where downloads are.
-    `name` is the one that the entry has, `background` keeps what it starts.
+    `name` is the one that the entry has, `background` keeps what it starts, `jobs` are those of the
+    whole server.
     """
 
     working_dir: Path
@@ -31,6 +33,7 @@ class Opening(msgspec.Struct, frozen=True):
     cache_dir: Path | None = None
     name: str = ""
     background: Background = msgspec.field(default_factory=Background)
+    jobs: Jobs = msgspec.field(default_factory=Jobs)
 
     @property
     def config_id(self) -> str:

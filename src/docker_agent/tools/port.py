@@ -65,7 +65,9 @@ class Draft:
 
 class Around(msgspec.Struct, frozen=True):
     """Who a listing is for. `caller` is the name behind the key (empty: no key), `headers` those
-    the agent file names. `patient` allows to wait for a toolset that is starting."""
+    the agent file names. `owner` is the name of the conversation, the caller's and the entry
+    agent's own; of the run where there is none. `patient` allows to wait for a toolset that is
+    starting."""
 
     agent: str
     caller: str
@@ -73,10 +75,17 @@ class Around(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     state: Draft
     patient: bool = True
+    owner: str = ""
 
 
 Progress = Callable[[str], Awaitable[None]]
 Spawn = Callable[[Coroutine[object, object, None]], None]
+Ending = Callable[[bool], Awaitable[None]]
+"""Is told that a run has ended: true when it ended well."""
+
+
+def _nobody(ending: Ending) -> None:
+    """For runs that nobody waits for the end of."""
 
 
 class CallContext(msgspec.Struct, frozen=True):
@@ -87,6 +96,8 @@ class CallContext(msgspec.Struct, frozen=True):
     (infinite without one); `spawn` starts work that the run waits for or cancels when it ends.
     `call_id` is the model's id of this call, `results` the folder of this conversation's results
     that were too large to show (empty: there are none); folders beside it are other people's.
+    `owner` is that of `Around`. `at_end` has somebody told of the run's end, before the client is:
+    what must outlive a call but not a failed turn.
     """
 
     run: str
@@ -100,6 +111,8 @@ class CallContext(msgspec.Struct, frozen=True):
     remaining: Callable[[], float]
     spawn: Spawn
     results: str = ""
+    owner: str = ""
+    at_end: Callable[[Ending], None] = _nobody
 
 
 class Called(msgspec.Struct, frozen=True, omit_defaults=True):

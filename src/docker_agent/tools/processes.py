@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
-from typing import Literal
+from typing import Literal, Protocol
 
 import anyio
 import msgspec
@@ -32,28 +32,37 @@ MAX_OUTPUT = 10_000_000
 
 _READ_BYTES = 65_536
 
-_SIGNALS = {known.value: known.name for known in signal.Signals}
+SIGNALS = {known.value: known.name for known in signal.Signals}
 
-CAPPED = (
-    "/bin/sh",
-    "-c",
+_CAPS = (
     "{ ulimit -c 0; ulimit -f 8388608; ulimit -u 8192 || ulimit -p 8192; "
-    'echo 500 > /proc/self/oom_score_adj; } 2>/dev/null; exec "$@"',
-    "sh",
+    "echo 500 > /proc/self/oom_score_adj; } 2>/dev/null; "
 )
+CAPPED = ("/bin/sh", "-c", _CAPS + 'exec "$@"', "sh")
 """What a command starts behind: no core files, files of 4 GiB, 8,192 processes of its user; and
 when memory runs out, the system ends it before us."""
+
+_TETHERED = (
+    "/bin/sh",
+    "-c",
+    _CAPS + '( exec 3<&0; ( read -r _ <&3; kill -9 0 ) >/dev/null 2>&1 & ); exec "$@" </dev/null',
+    "sh",
+)
+"""The same, with somebody beside it who reads from a pipe of ours and ends the whole group when it
+closes: also when this server is killed and can end nothing itself."""
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"})
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What to start: `argv`, where, with which whole environment, for how many `seconds`."""
+    """What to start: `argv`, where, with which whole environment, for how many `seconds`. A
+    `tethered` one ends with this server, however that ends."""
 
     argv: tuple[str, ...]
     directory: Path
     environ: Mapping[str, str]
     seconds: float
+    tethered: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -75,7 +84,7 @@ class Finished(msgspec.Struct, frozen=True):
         if self.stopped == "output":
             return f"it wrote more than {MAX_OUTPUT // 1_000_000} MB and was stopped"
         if self.status < 0:
-            return f"signal: {_SIGNALS.get(-self.status, -self.status)}"
+            return f"signal: {SIGNALS.get(-self.status, -self.status)}"
         return f"exit status {self.status}"
 
 
@@ -86,6 +95,19 @@ def find_shell(environ: Mapping[str, str]) -> str:
     return str(shell) if usable else "/bin/sh"
 
 
+class Output(Protocol):
+    """Where the output of a command goes."""
+
+    @property
+    def full(self) -> bool:
+        """Whether there is too much of it, so that the command must end."""
+        ...
+
+    async def take(self, chunk: bytes, *, late: bool = False) -> None:
+        """The next piece of it; `late` ones came after the command was ended."""
+        ...
+
+
 async def run(command: Command, progress: Progress) -> Finished:
     """Run a command without input; `progress` is given its output piece by piece.
 
@@ -93,8 +115,18 @@ async def run(command: Command, progress: Progress) -> Finished:
     and, `KILL_SECONDS` later (`CANCEL_SECONDS` when cancelled), SIGKILL. Raises `ToolError` when it
     cannot be started.
     """
+    output = _Kept(progress)
+    status, late = await follow(command, output)
+    stopped = "output" if output.full else "time" if late else ""
+    return Finished(output.text(), status, stopped)
+
+
+async def follow(
+    command: Command, output: Output, started: Callable[[], None] | None = None
+) -> tuple[int, bool]:
+    """Run a command to its end as `run` does, its output going to `output`; its exit status, and
+    whether it took too long. `started` is told once it runs."""
     ours, theirs = os.pipe()
-    output = _Output(ours, progress)
     family = Family()
     try:
         try:
@@ -103,20 +135,21 @@ async def run(command: Command, progress: Progress) -> Finished:
             os.close(theirs)
         patience = CANCEL_SECONDS
         try:
+            if started is not None:
+                started()
             with anyio.move_on_after(command.seconds) as limit:
-                await _watch(process, output)
+                await _watch(process, ours, output)
             patience = KILL_SECONDS
         finally:
             await end_family(process, family, patience)
         if limit.cancelled_caught or output.full:
             with anyio.move_on_after(LINGER_SECONDS):
-                await output.collect(quietly=True)
+                await _collect(ours, output, late=True)
     finally:
         os.close(ours)
         family.close()
-    stopped = "output" if output.full else "time" if limit.cancelled_caught else ""
     status = -signal.SIGKILL if process.returncode is None else process.returncode
-    return Finished(output.text(), status, stopped)
+    return status, limit.cancelled_caught
 
 
 async def _start(command: Command, output: int, family: Family) -> Process:
@@ -126,8 +159,8 @@ async def _start(command: Command, output: int, family: Family) -> Process:
     with anyio.CancelScope(shield=True):
         try:
             process = await anyio.open_process(
-                (*CAPPED, *command.argv),
-                stdin=DEVNULL,
+                (*(_TETHERED if command.tethered else CAPPED), *command.argv),
+                stdin=family.tied() if command.tethered else DEVNULL,
                 stdout=output,
                 stderr=STDOUT,
                 cwd=command.directory,
@@ -144,41 +177,49 @@ async def _start(command: Command, output: int, family: Family) -> Process:
     return process
 
 
-class _Output:
-    """What came out of a pipe so far, at most `MAX_OUTPUT` bytes."""
+class _Kept:
+    """What came out of a command so far, at most `MAX_OUTPUT` bytes."""
 
-    def __init__(self, pipe: int, progress: Progress) -> None:
-        self._pipe = pipe
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bytes = bytearray()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.full = False
 
-    async def collect(self, *, quietly: bool = False) -> None:
-        """Read until nobody can write any more, or it is too much."""
-        while not self.full:
-            await anyio.wait_readable(self._pipe)
-            chunk = os.read(self._pipe, _READ_BYTES)
-            if not chunk:
-                return
-            room = MAX_OUTPUT - len(self._bytes)
-            self.full = len(chunk) > room
-            self._bytes += chunk[:room]
-            text = self._decoder.decode(chunk[:room])
-            if text and not quietly:
-                await self._progress(text)
+    async def take(self, chunk: bytes, *, late: bool = False) -> None:
+        room = MAX_OUTPUT - len(self._bytes)
+        self.full = len(chunk) > room
+        self._bytes += chunk[:room]
+        text = self._decoder.decode(chunk[:room])
+        if text and not late:
+            await self._progress(text)
 
     def text(self) -> str:
-        """All of it as text; what is no UTF-8, and NUL, becomes U+FFFD."""
-        return self._bytes.decode("utf-8", "replace").replace("\0", "\ufffd")
+        """All of it as text."""
+        return output_text(self._bytes)
 
 
-async def _watch(process: Process, output: _Output) -> None:
+def output_text(output: bytes | bytearray) -> str:
+    """Output as text; what is no UTF-8, and NUL, becomes U+FFFD."""
+    return output.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+async def _collect(pipe: int, output: Output, *, late: bool = False) -> None:
+    """Read until nobody can write any more, or it is too much."""
+    while not output.full:
+        await anyio.wait_readable(pipe)
+        chunk = os.read(pipe, _READ_BYTES)
+        if not chunk:
+            return
+        await output.take(chunk, late=late)
+
+
+async def _watch(process: Process, pipe: int, output: Output) -> None:
     """Until the command ends, and a little longer for output that others hold open."""
     async with anyio.create_task_group() as group:
 
         async def collect() -> None:
-            await output.collect()
+            await _collect(pipe, output)
             if output.full:
                 group.cancel_scope.cancel()
 

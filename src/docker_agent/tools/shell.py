@@ -3,9 +3,7 @@ behind."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from os.path import expanduser, normpath  # Path.expanduser raises without a home
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +14,8 @@ from docker_agent.messages import JSON, Meaning, ToolList, ToolResult, ToolSpec
 from docker_agent.tools.arguments import Parameters
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 from docker_agent.tools.processes import Command, Finished, find_shell, run
-from docker_agent.tools.shell_classes import find, inside
+from docker_agent.tools.shell_classes import find
+from docker_agent.tools.shell_line import Line, Where, meaning_of, placed, tidy_line
 
 DEFAULT_SECONDS = 30
 """How long a command may take when the model does not say (runtime.md §9.2)."""
@@ -46,11 +45,8 @@ class ShellOptions(msgspec.Struct, frozen=True):
 class ShellCall(msgspec.Struct, frozen=True):
     """What `shell` takes."""
 
-    cmd: Annotated[str, msgspec.Meta(description="The command line to run.")]
-    cwd: Annotated[
-        str,
-        msgspec.Meta(description="The directory to run it in; `.` is the working directory."),
-    ] = "."
+    cmd: Line
+    cwd: Where = "."
     timeout: Annotated[
         int, msgspec.Meta(description="Seconds after which the command is stopped.")
     ] = DEFAULT_SECONDS
@@ -81,7 +77,7 @@ class Shell:
             takes_description=True,
             meaning=self.meaning,
             keeps_time=True,
-            tidy=lambda arguments: self._parameters.tidy(_tidy(arguments)),
+            tidy=lambda arguments: self._parameters.tidy(tidy_line(arguments)),
         )
         told = _INSTRUCTIONS.format(shell=self._shell, seconds=DEFAULT_SECONDS)
         self._tools = ToolList([spec], instructions=told)
@@ -104,16 +100,7 @@ class Shell:
             call = self._read(arguments)
         except ToolError:
             return Meaning("unknown")
-        found = inside(call.cmd)
-        label = find(call.cmd).label
-        if label == "safe" and _shows_processes(self._directory(call.cwd), call.cmd):
-            label = "unknown"
-        return Meaning(
-            label,
-            tuple({**arguments, "cmd": part} for part in found.parts),
-            tuple({**arguments, "cmd": part} for part in found.hidden),
-            found.whole,
-        )
+        return meaning_of(arguments, call.cmd, placed(self._working_dir, call.cwd))
 
     async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
         call = self._read(arguments)
@@ -121,38 +108,19 @@ class Shell:
             return ToolResult(refusal, is_error=True)
         wanted = call.timeout if call.timeout > 0 else DEFAULT_SECONDS
         seconds = max(0.0, min(wanted, context.remaining()))
-        command = Command(
-            (self._shell, "-c", call.cmd), self._directory(call.cwd), self._environ, seconds
-        )
+        directory = placed(self._working_dir, call.cwd)
+        command = Command((self._shell, "-c", call.cmd), directory, self._environ, seconds)
         finished = await run(command, context.progress)
         return ToolResult(_told(finished, seconds), is_error=finished.failed)
 
     def _read(self, arguments: Mapping[str, JSON]) -> ShellCall:
-        arguments = _tidy(arguments)
+        arguments = tidy_line(arguments)
         if not str(arguments.get("cmd") or "").strip():
             raise ToolError(
                 'argument `cmd` is missing; expected JSON: {"cmd": "ls -la", "cwd": ".", '
                 f'"timeout": {DEFAULT_SECONDS}}}'
             )
         return self._parameters.read(arguments)
-
-    def _directory(self, cwd: str) -> Path:
-        return Path(normpath(self._working_dir / expanduser(cwd)))  # noqa: PTH111 - as above
-
-
-def _tidy(arguments: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    """The command under the one name that rules and hooks look for; `cmd` wins over its alias."""
-    if arguments.get("command") is None:
-        return arguments
-    rest = {key: value for key, value in arguments.items() if key != "command"}
-    return rest if rest.get("cmd") is not None else {**rest, "cmd": arguments["command"]}
-
-
-def _shows_processes(directory: Path, command: str) -> bool:
-    """Whether relative names may lead to what other processes hold."""
-    if "proc" in directory.parts:
-        return True
-    return directory == Path("/") and re.search(r"[*?\[.]|-\w*r", command) is not None
 
 
 def _refusal(command: str) -> str:

@@ -16,6 +16,7 @@ from docker_agent.config.expand import expand_shell
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
 from docker_agent.tools.api import Api, ApiOptions
+from docker_agent.tools.background_jobs import BackgroundJobs, BackgroundJobsOptions
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
@@ -71,6 +72,18 @@ async def open_shell(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     """The `shell` toolset."""
     wanted = convert(options, ShellOptions)
     yield Shell(opening.working_dir, _environ(options, opening), safer=wanted.safer)
+
+
+@asynccontextmanager
+async def open_background_jobs(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `background_jobs` toolset. Its jobs end with the team, all at once."""
+    convert(options, BackgroundJobsOptions)
+    toolset = BackgroundJobs(opening.working_dir, _environ(options, opening), opening.jobs)
+    opening.background.own(toolset)
+    try:
+        yield toolset
+    finally:
+        await toolset.close()
 
 
 @asynccontextmanager
@@ -194,6 +207,7 @@ TOOLSETS: Mapping[str, Open] = {
     "think": open_think,
     "filesystem": open_filesystem,
     "shell": open_shell,
+    "background_jobs": open_background_jobs,
     "script": open_script,
     "todo": open_todo,
     "user_prompt": open_user_prompt,
@@ -211,7 +225,6 @@ NOT_YET = frozenset(
     [
         "a2a",
         "background_agents",
-        "background_jobs",
         "lsp",
         "mcp_catalog",
         "model_picker",

@@ -11,6 +11,8 @@ from docker_agent.messages import Label
 Classify = Callable[[str], tuple[Label, str, str]]
 """The label of a command line, the shape that gave it away, and its severity."""
 
+_TOOLS = frozenset({"shell", "run_background_job"})
+
 _POLICIES = {
     "unsafe": "unsafe",
     "autonomous": "safer",
@@ -24,9 +26,9 @@ _POLICIES = {
 
 
 def safer_shell(args: Sequence[str], classify: Classify) -> Hook:
-    """A `pre_tool_use` hook for the tool `shell`: it asks, which is a no, about what looks
-    destructive, and in `strict` about what nobody knows. The first of `args` is the policy
-    (`unsafe`, `safer`, `strict`); without one the run's safety mode decides.
+    """A `pre_tool_use` hook for `shell` and `run_background_job`: it asks, which is a no, about
+    what looks destructive, and in `strict` about what nobody knows. The first of `args` is the
+    policy (`unsafe`, `safer`, `strict`); without one the run's safety mode decides.
 
     Raises `ConfigError` for another word. Source: runtime.md §6.5.
     """
@@ -36,7 +38,7 @@ def safer_shell(args: Sequence[str], classify: Classify) -> Hook:
 
     async def judge(given: HookInput) -> Verdict:
         policy = fixed or _POLICIES.get(given.safety_policy, "strict")
-        if given.tool_name != "shell" or policy == "unsafe":
+        if given.tool_name not in _TOOLS or policy == "unsafe":
             return NO_VERDICT
         arguments = given.tool_input or {}
         command = arguments.get("cmd") or arguments.get("command") or ""

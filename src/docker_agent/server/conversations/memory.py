@@ -30,6 +30,11 @@ class MemoryConversations:
         self._forget_idle()
         return len(self._kept)
 
+    async def holds(self, key: Key) -> bool:
+        """Whether a conversation is kept now, or a request is at work on it."""
+        self._forget_idle()
+        return key in self._kept or key in self._held
+
     def lease(self, key: Key) -> AbstractAsyncContextManager[Lease]:
         """Take one conversation; raises `RequestError` at once while another request holds it."""
         return self._lease(key)

@@ -19,6 +19,12 @@ from docker_agent.server.conversations.paused import PausedTurns
 from docker_agent.server.conversations.port import Conversations, Key, Lease
 
 
+def key_of(owner: str) -> Key:
+    """The key of the conversation that the runtime calls `owner`: whose key, for which agent."""
+    caller, agent, id = owner.rsplit("\0", 2)
+    return Key(caller.partition("\n")[0], agent, id)
+
+
 class Place:
     """What a run goes on from, and where its turn goes afterwards."""
 

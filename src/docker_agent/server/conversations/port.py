@@ -42,6 +42,11 @@ class Conversations(Protocol):
         once while another holds it."""
         ...
 
+    async def holds(self, key: Key) -> bool:
+        """Whether the conversation of `key` is kept now, or a request is at work on it; true when
+        the store cannot tell."""
+        ...
+
     async def count(self) -> int:
         """How many are kept now; -1 when the store cannot tell."""
         ...

@@ -84,6 +84,12 @@ return 1
 _COUNT = f"""{_NOW}
 return redis.call('ZCOUNT', KEYS[1], '(' .. (time(ARGV[1]) - ARGV[2]), '+inf')
 """
+_HOLDS = f"""{_NOW}
+if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
+local used = redis.call('ZSCORE', KEYS[3], KEYS[2])
+if not used or tonumber(used) <= time(ARGV[1]) - ARGV[2] then return 0 end
+return redis.call('EXISTS', KEYS[2])
+"""
 
 
 class _Script(Protocol):
@@ -154,14 +160,22 @@ class RedisConversations:
         self._ttl = round(ttl * 1000)
         self._life = round(lease * 1000)
         self._now = now
-        scripts = (_TAKE, _PUT, _RENEW, _RELEASE, _COUNT)
+        scripts = (_TAKE, _PUT, _RENEW, _RELEASE, _COUNT, _HOLDS)
         registered = [cast(_Script, client.register_script(text)) for text in scripts]
-        self._take, self._put, self._renew, self._release, self._count = registered
+        self._take, self._put, self._renew, self._release, self._count, self._held = registered
 
     def lease(self, key: Key) -> AbstractAsyncContextManager[Lease]:
         """Take one conversation; raises `RequestError` at once while another request holds it,
         here or elsewhere."""
         return self._lease(key)
+
+    async def holds(self, key: Key) -> bool:
+        """Whether a conversation is kept now, or a request is at work on it, here or elsewhere."""
+        try:
+            with _told():
+                return bool(await self._held([*_names(key), _USED], [self._time(), self._ttl]))
+        except RequestError:
+            return True
 
     async def count(self) -> int:
         """How many conversations are kept now; -1 when nobody can tell."""

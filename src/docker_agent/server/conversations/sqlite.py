@@ -96,6 +96,18 @@ class SqliteConversations:
         finally:
             self._held.discard(key)
 
+    async def holds(self, key: Key) -> bool:
+        """Whether a conversation is kept now, or a request is at work on it."""
+        if key in self._held:
+            return True
+        query = f"SELECT 1 FROM conversations {_WHERE} AND used > ?"
+        values = (key.caller, key.agent, key.id, self._now() - self._ttl)
+        try:
+            async with self._database.execute(query, values) as cursor:
+                return await cursor.fetchone() is not None or key in self._held
+        except sqlite3.Error:
+            return True
+
     async def count(self) -> int:
         """How many conversations are kept now."""
         query = "SELECT count(*) FROM conversations WHERE used > ?"

@@ -1,0 +1,51 @@
+"""The promises of toolsets whose work outlives a call: background jobs, tasks, plans."""
+
+from __future__ import annotations
+
+from tests.promises.promise import kept
+
+LASTING = [
+    *kept(
+        "runtime.md §9.14",
+        {
+            "jobs:results": "Background jobs are started, listed, shown, stopped and waited for.",
+            "jobs:errors": "What cannot be started or found is an error a model can act on.",
+            "jobs:wait": "A wait is bounded by the request and leaves the job alone.",
+            "jobs:run-end": (
+                "Jobs end with their request, or with a turn that failed or was replaced; with a "
+                "conversation they go on."
+            ),
+            "jobs:bounds": "Jobs are bounded in number, for a conversation and for the server.",
+            "jobs:output": "The newest 10 MB of a job's output are kept, bounded for all together.",
+            "jobs:end": (
+                "Jobs end within two seconds when the server stops or reloads, and with a server "
+                "that is killed."
+            ),
+            "jobs:listing": "The prompt says how to use jobs, and how long they last.",
+        },
+    ),
+    *kept(
+        "runtime.md §1.3; runtime.md §9.14",
+        {
+            "jobs:scope": "No other caller, conversation or agent sees or stops a job.",
+            "jobs:idle": "Jobs end with their conversation, and when it rests for long.",
+        },
+    ),
+    *kept(
+        "runtime.md §3.6; agent-file.md §2.3",
+        {"jobs:loop": "Looking at a job again and again is no loop."},
+    ),
+    *kept(
+        "runtime.md §6.4; runtime.md §6.5; chat-server.md §6",
+        {
+            "jobs:safety": (
+                "A job's command is labelled, ruled, scrubbed and redacted as the shell's."
+            ),
+            "jobs:family": "A job ends with everything that it started.",
+        },
+    ),
+    *kept(
+        "agent-file.md §5.7",
+        {"jobs:builtin": "The built-in agents start without a warning."},
+    ),
+]
