@@ -34,6 +34,11 @@ SERVER = [
                 "A client that ends the connection with its request gets the error, also when its "
                 "body was refused unread."
             ),
+            "server:slow-readers": (
+                "A client that takes no more of an answer that is complete is cut off: after "
+                "--request-timeout for the end of a stream, after 75 seconds for a whole answer; "
+                "a connection nobody uses is closed after as long."
+            ),
             "server:slow-bodies": "A body that does not arrive in time is 408, and the end.",
         },
     ),

@@ -72,6 +72,24 @@ def test_a_client_that_hangs_up_on_a_json_request_stops_the_model(lane: Lane) ->
     gate.open()
 
 
+@requirement("chat:1:disconnect")
+def test_a_client_with_two_requests_at_once_that_hangs_up_stops_the_model(lane: Lane) -> None:
+    """clients.md 26: also when its next request is here before the answer to the first one."""
+    gate = Gate()
+    lane.model.script(hold(gate) + say("late"))
+    body = {"model": lane.agent, "messages": [{"role": "user", "content": "hi"}]}
+    with lane.client.connect() as connection:
+        data = json.dumps(body).encode()
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n"
+        )
+        connection.sendall(2 * (head.encode() + data))
+        gate.wait_reached()
+    assert lane.model.wait_heard().wait_cut(1.0)
+    gate.open()
+
+
 @requirement("design:5:back-pressure", "client:27")
 def test_a_client_that_stops_reading_stalls_the_model_and_costs_no_memory(
     scripted: Scripted, serve: Serve, model: Model

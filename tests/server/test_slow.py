@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -15,23 +16,39 @@ import pytest
 from docker_agent.cli.listen import Listen, bind
 from docker_agent.runtime.agent import Agent, OneTeam, Team
 from docker_agent.server.app import build_app
+from docker_agent.server.record import Watcher
 from docker_agent.server.serve import serve
-from docker_agent.server.settings import ServerSettings, Waits
+from docker_agent.server.settings import (
+    DEFAULT_REQUEST_TIMEOUT,
+    DEFAULT_WAITS,
+    ServerSettings,
+    Waits,
+)
 from tests.conftest import Lane
 from tests.requirements import requirement
-from tests.runtime.players import Actor
+from tests.runtime.players import Actor, Play
 
 pytestmark = pytest.mark.anyio
 
 
+MORE_THAN_BUFFERS_HOLD = 32 * 1024 * 1024
+"""Bytes of an answer that fit into no buffer of two kernels and a transport."""
+
+
 @asynccontextmanager
-async def serving(waits: Waits) -> AsyncGenerator[int]:
+async def serving(
+    waits: Waits = DEFAULT_WAITS,
+    play: Play = "hi",
+    longest: float = DEFAULT_REQUEST_TIMEOUT,
+    watcher: Watcher = lambda ended: None,
+) -> AsyncGenerator[int]:
     """A server in this process whose patience is short; its port."""
     bound = bind(Listen("127.0.0.1", 0))
     port: int = bound.getsockname()[1]
-    team = Team({"root": Agent("root", Actor("hi"))}, "root", ("root",))
+    team = Team({"root": Agent("root", Actor(play))}, "root", ("root",))
     listening = asyncio.Event()
-    app = build_app(OneTeam(team), ServerSettings(waits=waits))
+    settings = ServerSettings(waits=waits, request_timeout=longest)
+    app = build_app(OneTeam(team), settings, watchers=[watcher])
     task = asyncio.create_task(serve(app, bound, ready=listening.set, waits=waits))
     await asyncio.wait_for(listening.wait(), 10)
     try:
@@ -90,6 +107,80 @@ async def test_a_client_that_goes_on_sending_after_its_answer_is_cut_off() -> No
     head = b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"
     async with serving(Waits(discard=0.3)) as port:
         assert (await said(port, head, b"{")).startswith(b"HTTP/1.1 404")
+
+
+def asking(*, stream: bool) -> bytes:
+    """A chat request."""
+    messages = [{"role": "user", "content": "hi"}]
+    body = json.dumps({"messages": messages, "stream": stream}).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+    return f"{head}{len(body)}\r\n\r\n".encode() + body
+
+
+@asynccontextmanager
+async def not_reading(port: int, said: bytes) -> AsyncGenerator[socket.socket]:
+    """A client that says something, and then takes nothing."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        await loop.sock_sendall(client, said)
+        yield client
+
+
+async def all_of(client: socket.socket) -> bytes:
+    """What the client gets when it reads after all, until the server has cut it off."""
+    loop = asyncio.get_running_loop()
+    got = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        async with asyncio.timeout(30):
+            while piece := await loop.sock_recv(client, 1024 * 1024):
+                got += piece
+    return bytes(got)
+
+
+@requirement("server:slow-readers")
+async def test_the_end_of_a_stream_is_not_held_for_ever_for_a_client_that_reads_no_more() -> None:
+    """DESIGN.md §5, §8: the last write waits no longer than a request may take, then the client is
+    cut off."""
+    over = asyncio.Event()
+    play = "x" * MORE_THAN_BUFFERS_HOLD
+    async with (
+        serving(play=play, longest=0.5, watcher=lambda ended: over.set()) as port,
+        not_reading(port, asking(stream=True)) as client,
+    ):
+        await asyncio.wait_for(over.wait(), 30)
+        got = await all_of(client)
+    assert got.startswith(b"HTTP/1.1 200")
+    assert b"[DONE]" not in got
+    assert len(got) < MORE_THAN_BUFFERS_HOLD
+
+
+@requirement("server:slow-readers")
+async def test_a_whole_answer_that_nobody_takes_is_dropped() -> None:
+    """DESIGN.md §8: limits on every time; the answer is over for us, its bytes are not."""
+    over = asyncio.Event()
+    play = "x" * MORE_THAN_BUFFERS_HOLD
+    async with (
+        serving(Waits(idle=0.3), play, watcher=lambda ended: over.set()) as port,
+        not_reading(port, asking(stream=False)) as client,
+    ):
+        await asyncio.wait_for(over.wait(), 30)
+        later = await said(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert later.startswith(b"HTTP/1.1 200")
+        got = await all_of(client)
+    assert got.startswith(b"HTTP/1.1 200")
+    assert len(got) < MORE_THAN_BUFFERS_HOLD
+
+
+@requirement("server:slow-readers")
+async def test_a_connection_is_kept_while_it_is_used_and_closed_when_it_is_not() -> None:
+    """chat-server.md §1: connections are kept for the next request, for a while."""
+    ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(Waits(idle=0.3)) as port:
+        answers = await said(port, ask, ask)
+    assert answers.count(b"HTTP/1.1 200") == 2
 
 
 @requirement("server:slow-heads")

@@ -74,12 +74,12 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
+        self._parser = httptools.HttpResponseParser(self)
         self.idle_since = 0.0
         self._begin()
         self._complete = True
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
         self._buffered = 0
         self._complete = False
@@ -132,15 +132,18 @@ class Connection(asyncio.BufferedProtocol):
         return self._complete and not self._body
 
     def rest(self) -> None:
-        """Let go of the timer while nothing is under way."""
+        """Nothing is under way now. The timer finds that out by itself: to stop it and start
+        another one would cost every exchange more."""
         self.idle_since = self._loop.time()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def close(self) -> None:
         """Drop the connection; the peer notices at once."""
-        self.rest()
+        self._stop_timer()
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
@@ -168,6 +171,9 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
 
     def _tick(self) -> None:
+        if self._complete:
+            self._timer = None
+            return
         silent = self._loop.time() - self._last_data
         if silent < self._idle_timeout or self._paused:
             wait = max(self._idle_timeout - silent, 1.0)
@@ -213,7 +219,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self.rest()
+        self._stop_timer()
         if not self._complete:
             if self._headers_done and self._until_close and exc is None:
                 self._complete = True
@@ -225,6 +231,10 @@ class Connection(asyncio.BufferedProtocol):
         self._on_lost(self)
 
     # httptools
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise ValueError("there is one answer to a question")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")

@@ -133,12 +133,35 @@ class _Host:
 
 
 class _Target:
-    """A URL, split once."""
+    """A URL, split once, and the head of the last POST to it: a model's headers seldom change."""
 
     def __init__(self, host: _Host, parts: SplitResult) -> None:
         self.host = host
         path = parts.path or "/"
-        self.path = f"{path}?{parts.query}" if parts.query else path
+        self._path = f"{path}?{parts.query}" if parts.query else path
+        self._headers: dict[str, str] | None = None
+        self._posted = b""
+
+    def head(self, headers: Mapping[str, str], body: bytes | None) -> bytes:
+        """The head of a request; a `body` of None makes it a GET. Raises `HttpError`."""
+        if body is None:
+            return self._lines("GET", headers) + b"\r\n"
+        if headers != self._headers:
+            self._posted = self._lines("POST", headers)
+            self._headers = dict(headers)
+        return b"%bContent-Length: %d\r\n\r\n" % (self._posted, len(body))
+
+    def _lines(self, method: str, headers: Mapping[str, str]) -> bytes:
+        lines = [f"{method} {self._path} HTTP/1.1", f"Host: {self.host.header}"]
+        for name, value in headers.items():
+            if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
+                raise HttpError(f"the header {name!r} holds a line break", transient=False)
+            lines.append(f"{name}: {value}")
+        lines.append(f"User-Agent: {USER_AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n")
+        try:
+            return "\r\n".join(lines).encode("latin-1")
+        except UnicodeEncodeError as exc:
+            raise HttpError("a header holds characters HTTP cannot carry", transient=False) from exc
 
 
 class HttpClient:
@@ -304,7 +327,7 @@ class _Exchange:
 
     async def __aenter__(self) -> Response:
         host = self._target.host
-        head = _head(self._target, self._headers, self._body)
+        head = self._target.head(self._headers, self._body)
         connection = self._client.reuse(host)
         if connection is not None:
             try:
@@ -328,23 +351,6 @@ class _Exchange:
             raise
         self._connection = connection
         return connection
-
-
-def _head(target: _Target, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    method = "GET" if body is None else "POST"
-    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.host.header}"]
-    for name, value in headers.items():
-        if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
-            raise HttpError(f"the header {name!r} holds a line break", transient=False)
-        lines.append(f"{name}: {value}")
-    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-    lines.append(
-        f"User-Agent: {USER_AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n{length}\r\n"
-    )
-    try:
-        return "\r\n".join(lines).encode("latin-1")
-    except UnicodeEncodeError as exc:
-        raise HttpError("a header holds characters HTTP cannot carry", transient=False) from exc
 
 
 def _has_proxy(scheme: str, host: str) -> bool:

@@ -30,7 +30,9 @@ async def read_body(exchange: Exchange) -> bytes:
     encodings = _encodings(exchange.header(b"content-encoding"))
     try:
         if exchange.whole:
-            body = await _read(exchange)
+            body = exchange.take_body()
+            if len(body) > exchange.settings.max_request_size:
+                raise _too_large(exchange.settings.max_request_size)
         else:
             async with asyncio.timeout(patience):
                 body = await _read(exchange)

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -26,9 +27,6 @@ from docker_agent.server.tally import OTHER, Tally
 
 LIVE = "docker_agent.live"
 """Where the server's protocol leaves a `Live` in the scope's state."""
-
-ABORT = "docker_agent.abort"
-"""Where the server's protocol leaves `transport.abort` in the scope's state."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -67,11 +65,29 @@ class Flow(Protocol):
 
 
 class Live(Protocol):
-    """A request under way, as our own server knows it: what is here already needs no time limit,
-    which would cost more than the waiting it bounds."""
+    """A request under way, as our own server knows it (`Cycle`). What is here already, and what
+    the connection takes at once, needs neither a message nor a time limit: those cost more than
+    the waiting they are for."""
 
+    body: bytearray
     more_body: bool
     flow: Flow
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """Take the head of the answer."""
+        ...
+
+    def push(self, body: bytes, *, more: bool = True) -> None:
+        """Write a piece of the body, or all that is left of it."""
+        ...
+
+    def when_gone(self, tell: Callable[[], None] | None) -> None:
+        """Call `tell` should the client leave before the answer is complete."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        ...
 
 
 class Exchange:
@@ -106,7 +122,8 @@ class Exchange:
         self.scope = scope
         self._receive = receive
         self._send = send
-        self._live: Live | None = cast(dict[str, Any], scope.get("state") or {}).get(LIVE)
+        state = cast(dict[str, Any], scope.get("state") or {})
+        self._live: Live | None = state.pop(LIVE, None)
         self.services = services
         self.settings = services.settings
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -142,10 +159,40 @@ class Exchange:
         """Whether the body is known to have arrived."""
         return self._live is not None and not self._live.more_body
 
-    async def left(self) -> None:
-        """Returns when the client has gone, or when the answer is complete."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def take_body(self) -> bytes:
+        """A body that is `whole`, once."""
+        assert self._live is not None
+        body, self._live.body = bytes(self._live.body), bytearray()
+        self.unread = False
+        return body
+
+    def when_left(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call `tell` should the client leave before the answer is complete; returns what ends the
+        watch."""
+        live = self._live
+        if live is not None:
+            live.when_gone(tell)
+            return partial(live.when_gone, None)
+        return self._watch(tell)
+
+    def _watch(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Servers other than ours tell only somebody who waits."""
+
+        async def left() -> None:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+
+        def over(done: asyncio.Task[None]) -> None:
+            if not done.cancelled():
+                tell()
+
+        def stop() -> None:
+            watcher.remove_done_callback(over)
+            watcher.cancel()
+
+        watcher = asyncio.create_task(left())
+        watcher.add_done_callback(over)
+        return stop
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head, with the headers that every answer has."""
@@ -157,19 +204,30 @@ class Exchange:
             *self.cors,
             *headers,
         ]
-        await self._send({"type": "http.response.start", "status": status, "headers": own})
+        if self._live is not None:
+            self._live.begin(status, own)
+        else:
+            await self._send({"type": "http.response.start", "status": status, "headers": own})
+
+    def push(self, body: bytes, *, more: bool = True) -> bool:
+        """Send a piece of the body at once; false when nobody knows whether the connection takes
+        more, and one must wait."""
+        live = self._live
+        if live is None or live.flow.write_paused:
+            return False
+        live.push(body, more=more)
+        return True
 
     async def write(self, body: bytes, *, more: bool) -> None:
         """Send a piece of the body; waits while the client is slow to take it.
 
         The last piece is waited for no longer than a request may take; then the client is cut off.
         """
+        self.finished = self.finished or not more
+        if self.push(body, more=more):
+            return
         message = {"type": "http.response.body", "body": body, "more_body": more}
         if more:
-            await self._send(message)
-            return
-        self.finished = True
-        if self._live is not None and not self._live.flow.write_paused:
             await self._send(message)
             return
         try:
@@ -236,10 +294,8 @@ class Exchange:
 
     def abort(self) -> None:
         """Drop the connection at once, with whatever the client has not taken."""
-        state = cast(dict[str, Any], self.scope.get("state") or {})
-        drop: Callable[[], None] | None = state.get(ABORT)
-        if drop is not None:
-            drop()
+        if self._live is not None:
+            self._live.abort()
 
 
 def _request_id(given: bytes | None) -> str:

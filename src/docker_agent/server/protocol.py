@@ -7,16 +7,22 @@ import asyncio
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from docker_agent.errors import Kind, RequestError
+from docker_agent.server.cycle import Cycle
 from docker_agent.server.errors import from_request_error
-from docker_agent.server.exchange import ABORT, LIVE, new_request_id
+from docker_agent.server.exchange import LIVE, new_request_id
 from docker_agent.server.settings import Waits
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's line and headers that are waited for."""
@@ -28,62 +34,38 @@ MAX_FIELDS = 500
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
-_CONTINUE = b"HTTP/1.1 100 "
-
-
-class OneWrite:
-    """A connection as one answer writes to it: the head waits for what comes right after it, since
-    every write costs a call of the kernel."""
-
-    __slots__ = ("_head", "_transport")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head: bytes | None = None
-
-    def write(self, data: bytes) -> None:
-        """Write; the head waits."""
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif self._head is None and not data.startswith(_CONTINUE):
-            self._head = data
-            return
-        self._transport.write(data)
-
-    def is_closing(self) -> bool:
-        """Whether the connection is closed or about to be."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Write what waits, then close."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-        self._transport.close()
-
-
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also tells the application how to drop a connection that does not
-    drain.
+    """uvicorn's protocol, which makes each request a `Cycle`.
 
     One timer waits for the head of a request, or for the end of a body nobody reads any more; a
-    head that comes in one piece never starts it.
+    head that comes in one piece never starts it. Another one waits for the next request: it looks
+    now and then how long that has been, which costs a request nothing.
     """
 
     def __init__(self, config: Config, server_state: ServerState, waits: Waits) -> None:
         super().__init__(config, server_state, {})
+        # uvicorn knows applications of many kinds; ours was given to it as it is.
+        self._app = cast("ASGI3Application", config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
         self._waits = waits
+        self._running: Cycle | None = None
+        self._answering = False
+        self._head_size = 0
+        self._late: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state: dict[str, Any] = {**self.app_state, ABORT: transport.abort}
-        self._answering = False
-        self._head_size = 0
-        self._late: asyncio.TimerHandle | None = self.loop.call_later(self._waits.head, self._close)
+        self._late = self.loop.call_later(self._waits.head, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_time()
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
         super().connection_lost(exc)
+        if self._running is not None:
+            self._running.gone()
 
     def data_received(self, data: bytes) -> None:
         if b"pgrade:" in data and not self._in_body():
@@ -103,16 +85,75 @@ class Protocol(HttpToolsProtocol):
             self._refuse_fields()
             return
         self._answering = True
-        super().on_headers_complete()
-        self.scope.get("state", {})[LIVE] = self.cycle
-        if self.scope["method"] != "HEAD":
-            self.cycle.transport = cast(asyncio.Transport, OneWrite(self.transport))
+        parser = self.parser
+        assert parser is not None
+        version = parser.get_http_version()
+        keeps = version != "1.0" and parser.should_keep_alive()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope = self.scope
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = cast(RequestResponseCycle | None, self.cycle)
+        cycle = self.cycle = self._cycle(keeps=keeps)
+        scope.get("state", {})[LIVE] = cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self._app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self._app))
+
+    def _cycle(self, *, keeps: bool) -> Cycle:
+        return Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keeps,
+            on_response=self.on_response_complete,
+        )
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cast(Cycle, cycle)
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         self._answering = bool(self.pipeline)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
+            if self._idle is None:
+                self._idle = self.loop.call_later(self._waits.idle, self._look_idle)
         if self.cycle.more_body and self._late is None:
             self._late = self.loop.call_later(self._waits.discard, self._close)
+
+    def _look_idle(self) -> None:
+        """Close a connection that nobody has used for long, and drop it when even the last answer
+        was not taken. A request that has begun since has limits of its own, and its end sets this
+        timer again."""
+        self._idle = None
+        if self._answering or self._in_head():
+            return
+        left = self._idle_since + self._waits.idle - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._look_idle)
+        elif self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered in the one error shape too."""

@@ -17,9 +17,6 @@ from docker_agent.server.accept import Acceptor
 from docker_agent.server.protocol import Protocol
 from docker_agent.server.settings import DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_WAITS, Waits
 
-CONNECTION_IDLE = 75
-"""Seconds an idle connection is kept for the client's next request."""
-
 LAST_WORDS = 2.0
 """Seconds requests get, once cut, to say so to their clients and to end what they started."""
 
@@ -96,7 +93,6 @@ async def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=CONNECTION_IDLE,
         timeout_graceful_shutdown=math.ceil(shutdown_timeout),
     )
     server = _Server(config, waits, ready, stopping)

@@ -28,11 +28,13 @@ DEFAULT_SHUTDOWN_TIMEOUT = 10.0
 
 class Waits(msgspec.Struct, frozen=True):
     """How long a slow client is waited for, in seconds: for the head of a request (and its first
-    byte), for its body, and for the end of a body whose answer it has already."""
+    byte), for its body, for the end of a body whose answer it has already, and for its next request
+    once it has taken the answer to the last one."""
 
     head: float = 30.0
     body: float = 60.0
     discard: float = 30.0
+    idle: float = 75.0
 
 
 DEFAULT_WAITS = Waits()

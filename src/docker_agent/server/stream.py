@@ -34,7 +34,8 @@ class ChunkStream:
     """The chunks of one reply. What all of them share is written once; a delta costs one JSON
     string.
 
-    Writes happen one at a time under one lock; `emit` waits while the client is slow to read.
+    Writes that wait happen one at a time under one lock; `emit` waits while the client is slow to
+    read. What the connection takes at once needs neither.
     """
 
     __slots__ = (
@@ -114,7 +115,11 @@ class ChunkStream:
             if self._silent:
                 self._silent = False
                 self._record.heard()
-            await self._write(b"".join(pieces))
+            data = b"".join(pieces)
+            if not self._lock.locked() and self._exchange.push(data):
+                self._last_write = self._loop.time()
+            else:
+                await self._write(data)
 
     async def close(self, outcome: Outcome) -> None:
         """Send what ends a good reply: calls for the client, the finish reason, usage, `[DONE]`."""

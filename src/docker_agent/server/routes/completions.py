@@ -215,16 +215,15 @@ async def _watched(
     if exchange.settings.finish_alone:
         return await running
     work = asyncio.current_task()
-    watcher = asyncio.create_task(exchange.left())
     gone = False
 
-    def cancel(done: asyncio.Task[None]) -> None:
+    def cancel() -> None:
         nonlocal gone
-        if not done.cancelled() and not exchange.finished and work is not None:
+        if not exchange.finished and work is not None:
             gone = True
             work.cancel()
 
-    watcher.add_done_callback(cancel)
+    stop = exchange.when_left(cancel)
     try:
         return await running
     except asyncio.CancelledError:
@@ -235,8 +234,7 @@ async def _watched(
         log.info("request %s: the client left", exchange.request_id)
         return None
     finally:
-        watcher.remove_done_callback(cancel)
-        watcher.cancel()
+        stop()
 
 
 def _header_text(name: str) -> bytes:
