@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from docker_agent.config.required import USE_VERTEX
+from docker_agent.env.chatgpt import TOKEN
 from docker_agent.loader.choose import AUTO_ROWS
-from docker_agent.models import anthropic_settings, dmr_find, gemini, table
+from docker_agent.models import anthropic_settings, chatgpt, dmr_find, gemini, table
 from docker_agent.models.endpoints import ENDPOINTS, required_variables
 
 
@@ -28,6 +29,12 @@ OWN = {
         gemini.BASE_URL,
         gemini.KEYS,
         f"on [Vertex AI](#vertex-ai) with `provider_opts.project` or `{USE_VERTEX}`",
+    ),
+    "chatgpt": Own(
+        "Responses",
+        chatgpt.BASE_URL,
+        (TOKEN,),
+        "[a subscription's sign-in](#a-chatgpt-subscription)",
     ),
     "dmr": Own(
         "Chat Completions",

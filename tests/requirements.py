@@ -12,6 +12,7 @@ from tests.promises.chat_replies import CHAT_REPLIES
 from tests.promises.chat_requests import CHAT_REQUESTS
 from tests.promises.chat_rules import CHAT_RULES
 from tests.promises.chat_start import CHAT_START
+from tests.promises.chatgpt import CHATGPT
 from tests.promises.clients import CLIENTS
 from tests.promises.design import DESIGN
 from tests.promises.e2e import E2E
@@ -65,6 +66,7 @@ PROMISES: tuple[Promise, ...] = (
     *NATIVE,
     *PROVIDERS,
     *VERTEX,
+    *CHATGPT,
     *MCP,
     *LOCAL,
     *DESIGN,

@@ -9,10 +9,12 @@ from typing import Any
 
 from docker_agent.config.model import Model
 from docker_agent.env.chain import Values
+from docker_agent.env.chatgpt import TOKEN
 from docker_agent.messages import JSON
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_request import MessagesSettings
 from docker_agent.models.bearer import Bearer, VariableTickets
+from docker_agent.models.chatgpt import ChatGpt, ChatGptTickets
 from docker_agent.models.gemini import Gemini
 from docker_agent.models.gemini_config import GeminiSettings
 from docker_agent.models.http import Http
@@ -22,14 +24,15 @@ from docker_agent.models.port import Model as Port
 from docker_agent.models.port import ModelCard
 from docker_agent.models.resolve import resolve
 from docker_agent.models.vertex import Place, claude_settings, generate_url, on_openapi
-from tests.scripted import anthropic_parts, gemini_parts, parts
+from tests.scripted import anthropic_parts, chatgpt_rules, gemini_parts, parts
 from tests.scripted.actions import Action, Asked, Send
 from tests.scripted.anthropic_render import in_messages_words
 from tests.scripted.render import render
 from tests.scripted.responses import RESPONSES
 from tests.scripted.steps import Raw, Reply
 
-SECRET = "k-secret"
+SECRET = "e30.eyJodHRwczovL2FwaS5vcGVuYWkuY29tL2F1dGgiOnsiY2hhdGdwdF9hY2NvdW50X2lkIjoiYTEifX0.sig"
+"""A token that names an account, for those who read it."""
 CARD = ModelCard("the-model", "vendor")
 WAIT = {"Retry-After": "7"}
 SHAPE: JSON = {
@@ -113,6 +116,12 @@ def _vertex_garden(http: Http, url: str, name: str) -> Port:
     base_url = on_openapi(resolved, _place(url.removesuffix("/v1"), "meta")).base_url
     settings = ChatSettings(f"{base_url}/chat/completions", name)
     return OpenAIChat(_as_bearer(http), settings, CARD)
+
+
+def _chatgpt(http: Http, url: str, name: str) -> Port:
+    settings = ResponsesSettings(f"{url.removesuffix('/v1')}{chatgpt_rules.PATH}", name)
+    tickets = ChatGptTickets(Values({TOKEN: SECRET}))
+    return ChatGpt(Bearer(http, tickets), settings, CARD)
 
 
 def _locked(fail: Callable[..., Reply], kind: str) -> Reply:
@@ -238,6 +247,7 @@ PARSERS: dict[str, Protocol] = {
 
 PROTOCOLS: dict[str, Protocol] = {
     **PARSERS,
+    "chatgpt": replace(PARSERS["responses"], open=_chatgpt),
     "vertex": replace(PARSERS["gemini"], open=_vertex),
     "vertex-claude": replace(PARSERS["anthropic"], open=_vertex_claude),
     "vertex-garden": replace(PARSERS["chat"], open=_vertex_garden),

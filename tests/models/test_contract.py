@@ -82,6 +82,7 @@ def servers(scripted: Scripted) -> Generator[dict[str, tuple[str, Scripted | Gem
             "responses": (scripted.url, scripted),
             "anthropic": (claude.url, claude),
             "gemini": (gemini.url, gemini),
+            "chatgpt": (scripted.url, scripted),
             "vertex": (gemini.url, gemini),
             "vertex-claude": (claude.url, claude),
             "vertex-garden": (scripted.url, scripted),

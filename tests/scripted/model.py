@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, assert_never, cast
 
+from tests.scripted import chatgpt_rules
 from tests.scripted.actions import Action, Asked, HangUp, Head, Send, Wait
 from tests.scripted.gate import PATIENCE, Gate
 from tests.scripted.heard import Heard, Model
@@ -173,6 +174,8 @@ class _Connection:
             stream=heard.body.get("stream") is True,
             include_usage=options.get("include_usage") is True,
         )
+        if heard.path.endswith(chatgpt_rules.PATH):
+            reply = chatgpt_rules.objection(heard.body, heard.headers) or reply
         await self._reply(render(reply, asked, wire), heard)
 
     async def _reply(self, actions: Iterator[Action], heard: Heard | None = None) -> None:

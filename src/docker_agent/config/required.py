@@ -105,6 +105,10 @@ def _of_openai(_: Options, __: Lookup) -> Iterator[str]:
     yield "OPENAI_API_KEY"
 
 
+def _of_chatgpt(_: Options, __: Lookup) -> Iterator[str]:
+    yield "CHATGPT_OAUTH_TOKEN"
+
+
 def _of_google(options: Options, env: Lookup) -> Iterator[str]:
     project, location = options("project"), options("location")
     publisher = options("publisher").strip().lower()
@@ -118,6 +122,7 @@ def _of_google(options: Options, env: Lookup) -> Iterator[str]:
 
 _CORE: Mapping[str, Callable[[Options, Lookup], Iterator[str]]] = {
     "openai": _of_openai,
+    "chatgpt": _of_chatgpt,
     "anthropic": _of_anthropic,
     "google": _of_google,
 }

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from docker_agent.env.chatgpt import FILE as SIGN_IN_FILE
+from docker_agent.env.chatgpt import ChatGptSignIn
 from docker_agent.env.directories import Directories
 from docker_agent.env.docker import CredentialHelper, Desktop, SandboxToken
 from docker_agent.env.files import flagged_files, read_env_file
@@ -108,8 +110,9 @@ def standard_chain(
     helper: Sequence[str] = (),
 ) -> Chain:
     """The sources of this machine, in this order: files of `--env-from-file`, a sandbox's token,
-    `environ`, mounted secrets, the `.env` of the configuration directory, the `helper` program of
-    the user's settings, Docker Desktop, `pass`, the keychain.
+    `environ`, mounted secrets, the `.env` of the configuration directory, a sign-in at ChatGPT
+    that is kept there, the `helper` program of the user's settings, Docker Desktop, `pass`, the
+    keychain.
 
     Raises `ConfigError` for a file that a flag names and that cannot be used; an unusable `.env`
     is a warning. Source: agent-file.md §6.1.
@@ -121,6 +124,7 @@ def standard_chain(
         Values(environ),
         SecretFiles(secret_files),
         _own_file(directories.config / ".env"),
+        ChatGptSignIn(directories.config / SIGN_IN_FILE),
         CredentialHelper(helper, environ) if helper else None,
         Desktop.found(home),
         PasswordStore.found(environ),

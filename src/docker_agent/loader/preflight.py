@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from docker_agent.config.agent_file import AgentFile
+from docker_agent.env.chatgpt import HELP, TOKEN
 from docker_agent.errors import ConfigError
 
 Lacking = Callable[[str], Sequence[str]]
 """The variables that a model of a file needs and nobody has."""
+
+HINTS = {TOKEN: HELP}
+"""What is to be known of variables that hold no key a provider's page would give."""
 
 Missing = Mapping[str, Sequence[str]]
 """For each variable that nobody has, who needs it."""
@@ -38,8 +42,9 @@ def refuse_missing(found: Sequence[Missing]) -> None:
     width = max(map(len, missing))
     lines = [f"  {name:<{width}}  for {_few(missing[name])}" for name in sorted(missing)]
     listed = "\n".join(lines)
+    hints = "".join(f"{name}: {HINTS[name]}.\n" for name in sorted(missing) if name in HINTS)
     raise ConfigError(
-        f"these environment variables are needed and not set:\n{listed}\n"
+        f"these environment variables are needed and not set:\n{listed}\n{hints}"
         "Set them in the shell (export NAME=...), in a file given with --env-from-file, "
         "or in 'pass'; or use the embedded model, which needs no key: model: local/smollm2"
     )

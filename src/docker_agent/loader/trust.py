@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _OWN_KEYS = {
     "anthropic": ("ANTHROPIC_API_KEY",),
     "google": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    "chatgpt": ("CHATGPT_OAUTH_TOKEN",),
 }
 """Keys of providers with a protocol of their own, by provider."""
 
@@ -33,6 +34,7 @@ _OWN_HOSTS = {
     "ANTHROPIC_API_KEY": ("api.anthropic.com",),
     "GOOGLE_API_KEY": ("generativelanguage.googleapis.com",),
     "GEMINI_API_KEY": ("generativelanguage.googleapis.com",),
+    "CHATGPT_OAUTH_TOKEN": ("chatgpt.com",),
     "AZURE_API_KEY": (".openai.azure.com", ".services.ai.azure.com"),
     "GITHUB_TOKEN": ("api.githubcopilot.com", "models.github.ai"),
 }

@@ -64,7 +64,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "opencode-go": Endpoint("https://opencode.ai/zen/go/v1", "OPENCODE_API_KEY"),
     "opencode-zen": Endpoint("https://opencode.ai/zen/v1", "OPENCODE_API_KEY", responses=True),
 }
-"""`chatgpt` speaks the Responses API alone and is not here."""
+"""`chatgpt` signs in and takes a Responses API of its own: it is a protocol by itself."""
 
 
 def required_variables() -> dict[str, tuple[str, ...]]:

@@ -28,7 +28,7 @@ TOKEN = "DOCKER_TOKEN"
 VARIABLES = ("DOCKER_AGENT_MODELS_GATEWAY", "CAGENT_MODELS_GATEWAY")
 """Variables that may name the gateway; the first that is set counts."""
 
-GATED = (CHAT, RESPONSES, "anthropic", "google")
+GATED = (CHAT, RESPONSES, "anthropic", "google", "chatgpt")
 """Protocols that go through a gateway; the rest run on this machine or have their own sign-in."""
 
 SIGN_IN = (
@@ -39,6 +39,7 @@ SIGN_IN = (
 _PUBLIC: Mapping[str, str] = {
     "anthropic": "https://api.anthropic.com/",
     "google": "https://generativelanguage.googleapis.com/",
+    "chatgpt": "https://chatgpt.com/backend-api/codex",
 }
 _HERE = ("localhost", "127.0.0.1", "::1")
 _DOCKER = "docker.com"
@@ -122,7 +123,7 @@ def through(gateway: Gateway, resolved: Resolved, name: str, secrets: Secrets) -
     }
     if gateway.installation:
         headers["X-Cagent-Id"] = gateway.installation
-    suffix = "/v1" if resolved.protocol in (CHAT, RESPONSES) else ""
+    suffix = "" if resolved.protocol in ("anthropic", "google") else "/v1"
     return msgspec.structs.replace(
         resolved,
         declared=msgspec.structs.replace(declared, base_url="", token_key=""),

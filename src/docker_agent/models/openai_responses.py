@@ -82,7 +82,7 @@ class OpenAIResponses:
     def __init__(self, http: Http, settings: ResponsesSettings, card: ModelCard) -> None:
         self._http = http
         self._settings = settings
-        self._headers = {"Content-Type": "application/json", **settings.headers}
+        self.headers: Mapping[str, str] = {"Content-Type": "application/json", **settings.headers}
         self._origin = origin_of(settings.url, settings.model)
         self._fixed: dict[str, JSON] = {"model": settings.model, "stream": True, "store": False}
         if settings.reasons:
@@ -92,11 +92,17 @@ class OpenAIResponses:
     async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
         answer = _Answer(self.card.name, self._origin, self._settings)
         exchange = Exchange(self.card.name, answer, emit)
+        body = msgspec.json.encode(self.fields(ask))
         return await exchange.run(
-            self._http, self._settings.url, self._headers, self._body(ask), self._refusal
+            self._http, self._settings.url, self.headed(ask), body, self._refusal
         )
 
-    def _body(self, ask: Ask) -> bytes:
+    def headed(self, ask: Ask) -> Mapping[str, str]:
+        """The headers of a question."""
+        return self.headers
+
+    def fields(self, ask: Ask) -> dict[str, JSON]:
+        """The fields of its body."""
         settings = self._settings
         verbosity = ask.sampling.verbosity or settings.sampling.verbosity
         body: dict[str, JSON] = {
@@ -115,7 +121,7 @@ class OpenAIResponses:
             body["tool_choice"] = choice_field(ask.choice)
         if text := text_field(ask.format, verbosity):
             body["text"] = text
-        return msgspec.json.encode(body)
+        return body
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         return refused(self.card.name, status, headers, body, self._settings.secrets)

@@ -120,7 +120,7 @@ def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:
 
 def _is_genuine(provider: str, model: Model, definition: Provider | None) -> bool:
     """Whether OpenAI's own words for efforts are understood. Source: agent-file.md §3.9."""
-    named = provider in ("openai", "azure") or model.model.startswith("openai/")
+    named = provider in ("openai", "azure", "chatgpt") or model.model.startswith("openai/")
     return named or definition is not None
 
 

@@ -16,6 +16,7 @@ from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_federation import Federated
 from docker_agent.models.anthropic_settings import messages_settings
 from docker_agent.models.catalogue import Catalogue
+from docker_agent.models.chatgpt import ChatGpt, by_subscription, chatgpt_settings, signed_in
 from docker_agent.models.dmr import open_docker_model
 from docker_agent.models.endpoints import takes_effort
 from docker_agent.models.gemini import Gemini, gemini_settings
@@ -54,7 +55,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
 
-NOT_YET = ("amazon-bedrock", "chatgpt")
+NOT_YET = ("amazon-bedrock",)
 """Protocols of agent files that this program does not speak yet; such a model stops the start."""
 
 
@@ -201,6 +202,16 @@ async def open_google(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mo
 
 
 @asynccontextmanager
+async def open_chatgpt(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model of a ChatGPT subscription."""
+    direct = not (opening.replay or resolved.gated)
+    settings = chatgpt_settings(resolved, opening.secrets, direct=direct)
+    http = signed_in(opening.http, resolved, opening.secrets) if direct else opening.http
+    card = by_subscription(model_card(resolved, settings.model), opening.catalogue)
+    yield ChatGpt(http, settings, card)
+
+
+@asynccontextmanager
 async def _open_docker(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
     """A model of Docker Model Runner."""
     async with open_docker_model(
@@ -214,6 +225,7 @@ PROVIDERS: Mapping[str, Open] = {
     RESPONSES: open_responses,
     "anthropic": open_anthropic,
     "google": open_google,
+    "chatgpt": open_chatgpt,
     "dmr": _open_docker,
     "local": _open_embedded,
 }

@@ -1,0 +1,1 @@
+"""OpenAI's models by a ChatGPT subscription."""
