@@ -317,7 +317,9 @@ class Conversation(msgspec.Struct, frozen=True):
     @property
     def messages(self) -> tuple[Message, ...]:
         """All messages of all turns, in order."""
-        return tuple(message for turn in self.turns for message in turn.messages)
+        if not self.turns:
+            return ()
+        return tuple([message for turn in self.turns for message in turn.messages])
 
     @property
     def last(self) -> Turn | None:

@@ -80,6 +80,7 @@ class OpenAIChat:
         if settings.track_usage:
             self._fixed["stream_options"] = {"include_usage": True}
         self.card = card
+        self._unasked = {tools: self._sampling(NO_SAMPLING, tools=tools) for tools in (False, True)}
 
     async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
         answer = _Answer(self.card.name, ask, self._settings)
@@ -89,17 +90,16 @@ class OpenAIChat:
         )
 
     def _body(self, ask: Ask) -> bytes:
-        settings = self._settings
+        settings, tools = self._settings, bool(ask.tools)
+        sampling = (
+            self._unasked[tools]
+            if ask.sampling == NO_SAMPLING
+            else self._sampling(ask.sampling, tools=tools)
+        )
         body = {
             **self._fixed,
             "messages": openai_messages(ask.messages, merge=settings.merge),
-            **sampling_fields(
-                settings.sampling,
-                ask.sampling,
-                output_field=settings.output_field,
-                tools=bool(ask.tools),
-                context=self.card.context,
-            ),
+            **sampling,
         }
         if ask.tools:
             body["tools"] = msgspec.Raw(ask.tools.wire(settings.tools))
@@ -107,6 +107,16 @@ class OpenAIChat:
         if ask.format:
             body["response_format"] = format_field(ask.format)
         return msgspec.json.encode(body)
+
+    def _sampling(self, asked: Sampling, *, tools: bool) -> dict[str, JSON]:
+        settings = self._settings
+        return sampling_fields(
+            settings.sampling,
+            asked,
+            output_field=settings.output_field,
+            tools=tools,
+            context=self.card.context,
+        )
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         return refused(self.card.name, status, headers, body, self._settings.secrets)

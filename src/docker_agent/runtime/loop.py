@@ -14,7 +14,6 @@ from docker_agent.errors import Failure
 from docker_agent.events import AgentSwitched, Emit
 from docker_agent.messages import (
     AssistantMessage,
-    Message,
     ToolCall,
     ToolMessage,
     Turn,
@@ -256,7 +255,7 @@ def _pending(strand: Strand, request: RunRequest) -> tuple[ToolCall, ...]:
 def _outcome(strand: Strand, failure: Failure | None) -> Outcome:
     request, ledger = strand.ledger.request, strand.ledger
     text = BLANK_LINE.join(strand.texts)
-    added = tuple[Message, ...](strand.messages[len(request.conversation.messages) :])
+    added = tuple(strand.messages[len(request.conversation.messages) :])
     conversation = request.conversation
     if failure is None:
         digest = shown_digest(request.new, text) if request.keep else ""

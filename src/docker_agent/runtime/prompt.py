@@ -96,6 +96,8 @@ def clean_history(
     kept = list(messages)
     if limits.history_items:
         kept = _newest(kept, limits.history_items)
+    if all(map(_is_plain, kept)):
+        return kept
     tools = any(isinstance(message, ToolMessage) or _calls(message) for message in kept)
     if tools:
         kept = _forget_old(kept, limits.old_tool_tokens)
@@ -108,6 +110,20 @@ def clean_history(
 
 def _calls(message: Message) -> tuple[ToolCall, ...]:
     return message.calls if isinstance(message, AssistantMessage) else ()
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a message is text, not blank, and nothing else: most histories hold no other, and
+    such a one may be shown to any model as it is."""
+    match message:
+        case UserMessage(content=text):
+            return isinstance(text, str) and bool(text) and not text.isspace()
+        case AssistantMessage(text=text, calls=calls):
+            return bool(text) and not calls and not text.isspace()
+        case SystemMessage(text=text):
+            return bool(text) and not text.isspace()
+        case ToolMessage():
+            return False
 
 
 def _says_something(message: Message) -> bool:

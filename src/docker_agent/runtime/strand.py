@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from math import inf
+
+import msgspec
 
 from docker_agent.errors import Failure
 from docker_agent.events import Emit, Event, Source
@@ -23,6 +24,12 @@ BLANK_LINE = "\n\n"
 """Between the texts of two turns, in the stream and in the JSON reply alike (chat-server.md §4)."""
 
 
+UNKNOWN_FILL = Fill()
+NO_REPEATS = Repeats(0)
+NO_SOURCE = Source("", 0, "")
+"""Until a strand has its own."""
+
+
 class RunFailed(Exception):
     """Ends a strand; `failure` says why."""
 
@@ -31,8 +38,7 @@ class RunFailed(Exception):
         self.failure = failure
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(msgspec.Struct, eq=False):
     """What all strands of one run share and add to. `acted` says that a tool has run, `changed` one
     that does more than look."""
 
@@ -45,8 +51,8 @@ class Ledger:
     acted: bool = False
     kept: bool = False
     changed: bool = False
-    tasks: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
-    endings: list[Ending] = field(default_factory=list[Ending])
+    tasks: set[asyncio.Task[object]] = set()
+    endings: list[Ending] = []
 
     @property
     def owner(self) -> str:
@@ -66,8 +72,7 @@ class Ledger:
         self.tasks.add(asyncio.create_task(work))
 
 
-@dataclass(slots=True)
-class Strand:
+class Strand(msgspec.Struct, eq=False):
     """One line of conversation: the entry agent's, or that of a sub-agent at work on a task.
 
     `messages` is all of it, `summary` what stands for the older ones, `fill` how long it is;
@@ -84,26 +89,24 @@ class Strand:
     draft: Draft
     depth: int = 0
     in_skill: bool = False
-    texts: list[str] = field(default_factory=list[str])
-    reasonings: list[str] = field(default_factory=list[str])
+    texts: list[str] = []
+    reasonings: list[str] = []
     finish: Finish = "stop"
     iterations: int = 0
     next_agent: str | None = None
     next_model: str | None = None
     script_end: str | None = None
     summary: Summary | None = None
-    fill: Fill = field(default_factory=Fill)
+    fill: Fill = UNKNOWN_FILL
     parent_session: str = ""
     session: str = ""
-    session_contexts: dict[str, str] = field(default_factory=dict[str, str])
+    session_contexts: dict[str, str] = {}
     heard: bool = False
     prompt_context: str = ""
-    notes: list[str] = field(default_factory=list[str])
-    looked_through: dict[int, tuple[Message, Message]] = field(
-        default_factory=dict[int, tuple[Message, Message]]
-    )
-    repeats: Repeats = field(init=False)
-    source: Source = field(init=False)
+    notes: list[str] = []
+    looked_through: dict[int, tuple[Message, Message]] = {}
+    repeats: Repeats = NO_REPEATS
+    source: Source = NO_SOURCE
 
     def __post_init__(self) -> None:
         if not self.session:

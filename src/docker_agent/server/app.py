@@ -81,6 +81,9 @@ ROUTES = (
     Endpoint("/metrics", GET=metrics),
     Endpoint("/", GET=index),
 )
+_EXACT = {endpoint.path: endpoint for endpoint in ROUTES if "{" not in endpoint.path}
+"""What needs no search: most requests are for one of these."""
+
 _KNOWN = "the endpoints here are " + ", ".join(endpoint.name for endpoint in ROUTES[:-1])
 OPEN_PATHS = frozenset({"/", "/openapi.json", "/health", "/ready"})
 """What needs no key."""
@@ -134,7 +137,8 @@ class App:
         scope[_EXCHANGE] = exchange
         try:
             if self._admit(exchange):
-                await self._router(scope, receive, send)
+                route = _EXACT.get(exchange.path) or self._router
+                await route(scope, receive, send)
             else:
                 await exchange.respond(NO_CONTENT, b"", Cors.preflight(exchange.headers))
         except RequestError as exc:
@@ -160,8 +164,11 @@ class App:
         to be answered without a key."""
         scope, keys = exchange.scope, self._services.keys
         root: str = scope.get("root_path", "")
-        path = canonical(scope["path"].removeprefix(root)) or "/"
+        path: str = scope["path"].removeprefix(root)
+        if path not in _EXACT:
+            path = canonical(path) or "/"
         scope["path"] = root + path
+        exchange.path = path
         check_length(exchange)
         if not keys.any:
             check_host(exchange.headers, self._services.settings)

@@ -34,8 +34,6 @@ _JSON = (b"content-type", b"application/json")
 NO_CONTENT = 204
 """The one status whose answer has neither body nor length."""
 
-_BODY_HEADERS = (b"content-length", b"transfer-encoding")
-
 _MAX_REQUEST_ID = 128
 
 LEFT = 499
@@ -93,8 +91,9 @@ class Live(Protocol):
 class Exchange:
     """A request with its headers read once, and the only way to answer it.
 
-    `finished` is true from the moment the last write begins: a disconnect seen after that is no
-    news. `unread` is true while there may be more of the body.
+    `path` is what is asked for, as our own routes write it. `finished` is true from the moment the
+    last write begins: a disconnect seen after that is no news. `unread` is true while there may be
+    more of the body.
     """
 
     __slots__ = (
@@ -108,6 +107,7 @@ class Exchange:
         "finished",
         "head_sent",
         "headers",
+        "path",
         "record",
         "request_id",
         "scope",
@@ -135,7 +135,8 @@ class Exchange:
         self.head_sent = False
         self.endpoint = OTHER
         self.status = LEFT
-        self.unread = any(name in self.headers for name in _BODY_HEADERS)
+        self.unread = b"content-length" in self.headers or b"transfer-encoding" in self.headers
+        self.path = ""
         self.error: tuple[str, str] | None = None
         self.record: Record | None = None
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 from docker_agent.errors import RequestError
 
 
@@ -19,9 +16,8 @@ class Running:
         """Let no further run begin."""
         self.draining = True
 
-    @contextmanager
-    def enter(self, limit: int) -> Generator[None]:
-        """Around one run. Raises `RequestError`; `limit` 0 is none."""
+    def enter(self, limit: int) -> Running:
+        """Around one run, as a context. Raises `RequestError`; `limit` 0 is none."""
         if self.draining:
             raise RequestError("draining", "The server is shutting down; try another one.")
         if limit and self.count >= limit:
@@ -29,8 +25,10 @@ class Running:
                 "too_many_requests",
                 f"The server already answers {limit} requests at once; try again shortly.",
             )
+        return self
+
+    def __enter__(self) -> None:
         self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1
+
+    def __exit__(self, *exc: object) -> None:
+        self.count -= 1

@@ -100,8 +100,7 @@ def messages_of(request: ChatRequest) -> tuple[Message, ...]:
     """The history as our messages. Raises `RequestError` when nobody asks anything."""
     answered = {message.tool_call_id for message in request.messages if message.role == "tool"}
     translated = tuple(
-        _message(message, f"messages[{index}]", answered)
-        for index, message in enumerate(request.messages)
+        [_message(message, index, answered) for index, message in enumerate(request.messages)]
     )
     if not any(isinstance(message, UserMessage | ToolMessage) for message in translated):
         raise RequestError(
@@ -113,8 +112,10 @@ def messages_of(request: ChatRequest) -> tuple[Message, ...]:
     return translated
 
 
-def _message(message: WireMessage, path: str, answered: set[str | None]) -> Message:
-    content = _content(message.content, f"{path}.content")
+def _message(message: WireMessage, index: int, answered: set[str | None]) -> Message:
+    content = message.content
+    if not isinstance(content, str):
+        content = _content(content, f"messages[{index}].content")
     match message.role:
         case "system" | "developer":
             return SystemMessage(content_text(content))
@@ -123,10 +124,11 @@ def _message(message: WireMessage, path: str, answered: set[str | None]) -> Mess
             return AssistantMessage(content_text(content), calls=calls)
         case "tool":
             if not message.tool_call_id:
+                param = f"messages[{index}].tool_call_id"
                 raise RequestError(
                     "invalid_request",
-                    f"Missing required parameter: '{path}.tool_call_id'.",
-                    param=f"{path}.tool_call_id",
+                    f"Missing required parameter: '{param}'.",
+                    param=param,
                     code="missing_required_parameter",
                 )
             parts = () if isinstance(content, str) else _beside_text(content)
@@ -146,11 +148,9 @@ def _beside_text(content: tuple[Part, ...]) -> tuple[Part, ...]:
     return tuple(part for part in content if not isinstance(part, TextPart))
 
 
-def _content(content: str | list[msgspec.Raw] | None, path: str) -> Content:
+def _content(content: list[msgspec.Raw] | None, path: str) -> Content:
     if content is None:
         return ""
-    if isinstance(content, str):
-        return content
     parts = [_part(raw, f"{path}[{index}]") for index, raw in enumerate(content)]
     known = tuple(part for part in parts if part is not None)
     if all(isinstance(part, TextPart) for part in known):

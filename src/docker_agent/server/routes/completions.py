@@ -239,4 +239,6 @@ async def _watched(
 
 def _header_text(name: str) -> bytes:
     """A name as a header value; what HTTP cannot carry is percent-encoded."""
+    if name.isalnum() and name.isascii():
+        return name.encode()
     return quote(name, safe=" !#$&'()*+,/:;=?@[]-_.~").encode()
