@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -185,3 +186,29 @@ def test_a_request_that_is_cut_before_its_body_came_is_told_so_in_our_shape(
     assert b'"code":"draining"' in answer
     assert server.wait() == 0
     assert "Traceback" not in server.log
+
+
+@requirement("chat:4:stream", "chat:4:json")
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_of_http_1_0_is_sent_no_chunks(
+    scripted: Scripted, serve: Serve, model: Model, stream: bool
+) -> None:
+    """RFC 9112 §6.1: it reads the body as it is, until the connection is closed (ab, old
+    proxies)."""
+    server = serve(agent_yaml(scripted.url, model.name))
+    question = {"model": "root", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+    body = json.dumps(question).encode()
+    head = b"POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    with server.client().connect() as connection:
+        connection.sendall(head % len(body) + body)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    fields, _, said = answer.partition(b"\r\n\r\n")
+    assert fields.startswith(b"HTTP/1.1 200")
+    assert b"transfer-encoding" not in fields
+    assert b"\r\nconnection: close" in fields
+    if stream:
+        assert said.startswith(b"data: {")
+        assert said.endswith(b"data: [DONE]\n\n")
+        assert b"\r\n" not in said
+    else:
+        assert json.loads(said)["choices"][0]["message"]["content"] == "hi"

@@ -26,6 +26,7 @@ class Cycle(RequestResponseCycle):
     every write costs a call of the kernel."""
 
     _head = b""
+    _until_close = False
     _tell: Callable[[], None] | None = None
 
     async def send(self, message: Mapping[str, Any]) -> None:
@@ -60,6 +61,8 @@ class Cycle(RequestResponseCycle):
             head.append(b"connection: close\r\n")
         if self.scope["method"] == "HEAD" or status in _BODILESS:
             self.expected_content_length = 0
+        elif not sized and self.scope["http_version"] == "1.0":
+            self._until_close = True  # RFC 9112 §6.1: such a client knows no chunks
         elif not sized:
             self.chunked_encoding = True
             head.append(b"transfer-encoding: chunked\r\n")
@@ -78,6 +81,8 @@ class Cycle(RequestResponseCycle):
             size = b"%x\r\n" % len(body) if body else b""
             ends = (b"\r\n" if body else b"") + (b"" if more else b"0\r\n\r\n")
             data = b"".join((head, size, body, ends))
+        elif self._until_close:
+            data = head + body
         else:
             if self.scope["method"] == "HEAD":
                 body = b""
