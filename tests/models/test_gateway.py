@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from docker_agent.errors import ConfigError
+from docker_agent.errors import ConfigError, ModelError
 from docker_agent.loader.overrides import Overrides
 from docker_agent.messages import UserMessage
 from docker_agent.models.gateway import parse_gateway
@@ -154,6 +154,40 @@ async def test_the_token_is_in_no_message(scripted: Scripted, model: Model, tmp_
         with pytest.raises(Exception, match=r"bad token \*\*\*") as failed:
             await answer(team.agents["root"])
     assert "docker-token" not in str(failed.value)
+
+
+@requirement("models:gateway:trust")
+async def test_a_token_that_was_renewed_is_in_no_message_either(
+    scripted: Scripted, model: Model, tmp_path: Path
+) -> None:
+    """agent-file.md §3.12: looked up for every request."""
+    content = {"agents": {"root": {"model": f"openai/{model.name}"}}}
+    env = dict(TOKEN)
+    async with loaded(tmp_path, content, env, **wishes(scripted.url.removesuffix("/v1"))) as team:
+        env["DOCKER_TOKEN"] = "renewed-token"
+        model.script(fail(401, "no such token: renewed-token"))
+        with pytest.raises(ModelError, match=r"no such token: \*\*\*$"):
+            await answer(team.agents["root"])
+    assert model.heard[-1].headers["authorization"] == "Bearer renewed-token"
+
+
+@requirement("models:gateway:request")
+async def test_an_address_with_variables_is_forwarded_whole(
+    scripted: Scripted, tmp_path: Path
+) -> None:
+    """agent-file.md §3.1: names in model and base_url are read before the gateway is asked."""
+    model = scripted.model("gateway-expanded")
+    content: dict[str, Any] = {
+        "models": {"m": {"provider": "cloudflare-workers-ai", "model": "gateway-${SIZE}"}},
+        "agents": {"root": {"model": "m"}},
+    }
+    env = {**TOKEN, "CLOUDFLARE_ACCOUNT_ID": "acc", "SIZE": "expanded"}
+    async with loaded(tmp_path, content, env, **wishes(scripted.url.removesuffix("/v1"))) as team:
+        await answer(team.agents["root"])
+    headers = model.heard[-1].headers
+    assert headers["x-cagent-model"] == "gateway-expanded"
+    forward = "https://api.cloudflare.com/client/v4/accounts/acc/ai/v1"
+    assert headers["x-cagent-forward"] == forward
 
 
 @requirement("models:gateway:bypass")

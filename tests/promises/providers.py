@@ -25,6 +25,9 @@ PROVIDERS = [
             "models:recording:product": (
                 "--record writes down every exchange with a model, and overwrites nothing."
             ),
+            "models:recording:cut": (
+                "A call that was cancelled is recorded as far as it came, and replayed to there."
+            ),
             "models:recording:command": "docker-agent record serves or asks, and records.",
             "models:replay:order": (
                 "A question gets the first answer left for its path, its own where it was recorded."

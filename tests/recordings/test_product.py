@@ -25,10 +25,11 @@ from tests.requirements import requirement
 from tests.scripted import gemini_parts, parts
 from tests.scripted.anthropic import scripted_claude
 from tests.scripted.client import text_of
+from tests.scripted.gate import Gate
 from tests.scripted.gemini import gemini_server
 from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
-from tests.scripted.parts import fail, say, stream_error
+from tests.scripted.parts import fail, hold, say, stream_error
 
 GO_MODELS = {
     "chat": "openai/gpt-4o",
@@ -135,6 +136,31 @@ def test_no_key_is_in_the_recording_and_nobody_else_may_read_it(tape: Tape) -> N
         assert key not in text
     assert text.count("method: POST") == 16
     assert tape.path.stat().st_mode & 0o077 == 0
+
+
+@requirement("models:recording:cut")
+def test_an_answer_whose_client_left_is_replayed_to_there(
+    scripted: Scripted, model: Model, tmp_path: Path
+) -> None:
+    """issue 4.6: the HTTP between us and a provider, also of a call that was cancelled; questions
+    after it keep their answers."""
+    agent = tmp_path / "agent.yaml"
+    agent.write_text(agent_yaml(scripted.url, model.name))
+    gate = Gate()
+    model.script(say("Once upon ") + hold(gate) + say("a time"), say("Fine."))
+    tape = tmp_path / "talk.yaml"
+    with Server(agent, "--record", str(tape), home=tmp_path) as server:
+        with server.client().stream("a story") as stream:
+            assert stream.next_text() == "Once upon "
+        assert model.wait_heard().wait_cut()
+        assert server.client().chat("how are you?").content == "Fine."
+    assert tape.read_text().count("cut: true") == 1
+    with Server(agent, "--fake", str(tape), home=tmp_path) as server:
+        with server.client().stream("a story") as stream:
+            chunks = stream.rest()
+        assert text_of(chunks) == "Once upon "
+        assert "whoever asked left then" in chunks[-1]["error"]["message"]
+        assert server.client().chat("how are you?").content == "Fine."
 
 
 @requirement("models:recording:product")

@@ -218,7 +218,7 @@ class Models:
         if gateway is not None and not self._overrides.replay and gateways.applies(resolved):
             return await self._open_gatewayed(gateway, resolved, name, stack)
         opening = table.PROVIDERS[resolved.protocol](resolved, self._opening)
-        return _priced(await stack.enter_async_context(opening))
+        return _finished(await stack.enter_async_context(opening))
 
     def _newest(self, name: str, resolved: Resolved) -> Resolved:
         """The model by its dated id, where its name stands for the newest version: so that a

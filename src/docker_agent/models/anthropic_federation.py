@@ -25,8 +25,9 @@ from docker_agent.messages import JSON, UNREADABLE
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import clean, problem_of
 from docker_agent.models.http import Http, Response
+from docker_agent.models.recording import unrecorded
 from docker_agent.models.resolve import overlaid
-from docker_agent.models.scrub import plain_environment
+from docker_agent.models.scrub import mint, plain_environment
 from docker_agent.models.streamed import short_body
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ _decode_granted = msgspec.json.Decoder(_Granted).decode
 
 
 class Federated:
-    """`Http` whose requests are signed in by federation. `base_url` is Anthropic's."""
+    """`Http` whose requests are signed in by federation. `base_url` is Anthropic's; tokens go into
+    `minted`, for no message to show them."""
 
     def __init__(
         self,
@@ -63,9 +65,12 @@ class Federated:
         federation: WorkloadIdentity,
         base_url: str,
         secrets: Secrets,
+        minted: list[str],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
+        self._plain = unrecorded(http)
+        self._minted = minted
         self._federation = federation
         self._url = f"{base_url.rstrip('/').removesuffix('/v1')}/v1/oauth/token"
         self._secrets = secrets
@@ -108,12 +113,14 @@ class Federated:
                 except TimeoutError as exc:
                     raise HttpError("signing in took too long", transient=True) from exc
                 self._token = granted.access_token
+                mint(self._minted, self._token)
                 self._until = self._now() + max(0.0, granted.expires_in - SPARE)
             return self._token
 
     async def _exchanged(self) -> _Granted:
         federation = self._federation
         assertion = await self._assertion()
+        mint(self._minted, assertion)
         fields = {
             "grant_type": GRANT,
             "assertion": assertion,
@@ -123,10 +130,10 @@ class Federated:
         }
         body = msgspec.json.encode({name: value for name, value in fields.items() if value})
         headers = {"Content-Type": "application/json", BETA: f"{REQUEST_BETA},{EXCHANGE_BETA}"}
-        async with self._http.post(self._url, headers, body) as response:
+        async with self._plain.post(self._url, headers, body) as response:
             said = await short_body(response)
             if response.status >= 300:
-                detail = clean(_words(said), (assertion,))
+                detail = clean(_words(said), self._minted)
                 raise HttpError(
                     f"signing in by workload identity federation failed "
                     f"(HTTP {response.status}){': ' if detail else ''}{detail}",
@@ -165,7 +172,7 @@ class Federated:
             }
         except ConfigError as exc:
             raise HttpError(f"identity_token: {exc}", transient=False) from exc
-        async with self._http.get(url, headers) as response:
+        async with self._plain.get(url, headers) as response:
             said = await short_body(response)
             if response.status >= 300:
                 raise HttpError(

@@ -61,7 +61,7 @@ class MessagesSettings(msgspec.Struct, frozen=True):
     url: str
     model: str
     headers: Mapping[str, str] = {}
-    secrets: tuple[str, ...] = ()
+    secrets: Sequence[str] = ()
     sampling: Sampling = NO_SAMPLING
     max_tokens: int = DEFAULT_MAX_TOKENS
     top_k: int | None = None

@@ -45,7 +45,7 @@ _GZIP = b"\x1f\x8b"
 
 class Interaction(msgspec.Struct, frozen=True):
     """One question over HTTP and its answer. Names of `headers` are in lower case; `answer` is the
-    answer's body as it came."""
+    answer's body as it came; `cut` says that whoever asked left before its end."""
 
     method: str
     url: str
@@ -53,6 +53,7 @@ class Interaction(msgspec.Struct, frozen=True):
     code: int
     headers: Mapping[str, str]
     answer: bytes
+    cut: bool = False
 
 
 def read_cassette(path: Path) -> tuple[Interaction, ...]:
@@ -115,6 +116,7 @@ def _interaction(entry: JSON, place: str) -> Interaction:
         code=_code(response, place),
         headers=headers,
         answer=_plain(_bytes(response.get("body")), headers),
+        cut=response.get("cut") is True,
     )
 
 
@@ -177,11 +179,13 @@ def written(interaction: Interaction) -> str:
     import yaml
 
     request = {"method": interaction.method, "url": interaction.url, "body": interaction.body}
-    response = {
+    response: dict[str, object] = {
         "code": interaction.code,
         "headers": {name: [value] for name, value in interaction.headers.items()},
         "body": _text(interaction.answer),
     }
+    if interaction.cut:
+        response["cut"] = True
     item = yaml.dump(
         [{"request": request, "response": response}],
         Dumper=_dumper(),

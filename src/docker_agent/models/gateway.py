@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from docker_agent import __version__
+from docker_agent.config.expand import expand_shell
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.events import EmitDeltas
@@ -23,6 +24,7 @@ from docker_agent.models.errors import HttpError
 from docker_agent.models.http import Http, Response
 from docker_agent.models.port import Ask, Model, ModelCard, Reply
 from docker_agent.models.resolve import CHAT, RESPONSES, Resolved, overlaid
+from docker_agent.models.scrub import mint
 
 TOKEN = "DOCKER_TOKEN"
 VARIABLES = ("DOCKER_AGENT_MODELS_GATEWAY", "CAGENT_MODELS_GATEWAY")
@@ -110,10 +112,15 @@ def through(gateway: Gateway, resolved: Resolved, name: str, secrets: Secrets) -
     token = secrets.get(TOKEN) if gateway.trusted else None
     if gateway.trusted and not token:
         raise ConfigError(SIGN_IN)
+    try:
+        address = expand_shell(resolved.base_url, secrets.get)
+        model = expand_shell(resolved.model, secrets.get)
+    except ConfigError as exc:
+        raise declared.error(str(exc)) from exc
     headers = {
-        "X-Cagent-Forward": resolved.base_url or _public(resolved),
+        "X-Cagent-Forward": address or _public(resolved),
         "X-Cagent-Provider": resolved.provider,
-        "X-Cagent-Model": resolved.model,
+        "X-Cagent-Model": model,
         "X-Cagent-Model-Name": name,
         "X-Cagent-Lang": "python",
         "X-Cagent-OS": _SYSTEMS.get(sys.platform, sys.platform),
@@ -132,7 +139,7 @@ def through(gateway: Gateway, resolved: Resolved, name: str, secrets: Secrets) -
         optional_key=None,
         headers=overlaid(resolved.headers, headers),
         gated=True,
-        hidden=(token,) if token else (),
+        minted=[token] if token else [],
     )
 
 
@@ -143,14 +150,22 @@ def _public(resolved: Resolved) -> str:
 
 class ToGateway:
     """`Http` that adds to every request what the gateway wants: the token as it is now, its own
-    parameters, the session. `anthropic`: the token stands in that API's header too."""
+    parameters, the session. A token that is new goes into `minted`. `anthropic`: it stands in that
+    API's header too."""
 
     def __init__(
-        self, http: Http, gateway: Gateway, secrets: Secrets, *, anthropic: bool = False
+        self,
+        http: Http,
+        gateway: Gateway,
+        secrets: Secrets,
+        minted: list[str],
+        *,
+        anthropic: bool = False,
     ) -> None:
         self._http = http
         self._gateway = gateway
         self._secrets = secrets
+        self._minted = minted
         self._anthropic = anthropic
 
     def post(
@@ -173,6 +188,7 @@ class ToGateway:
             token = self._secrets.get(TOKEN)
             if not token:
                 raise HttpError(SIGN_IN, transient=False)
+            mint(self._minted, token)
             more["Authorization"] = f"Bearer {token}"
             if self._anthropic:
                 more["x-api-key"] = token

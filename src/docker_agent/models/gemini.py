@@ -78,7 +78,7 @@ def gemini_settings(
         url=generate_url(place, model) if place else _generate_url(base_url, model),
         model=model,
         headers=overlaid({"x-goog-api-key": key} if key else {}, resolved.headers),
-        secrets=(key, *resolved.hidden) if key else resolved.hidden,
+        secrets=resolved.unshown(key),
         sampling=resolved.sampling,
         top_k=top_k if isinstance(top_k, int) and not isinstance(top_k, bool) else None,
         thinking=thinking,

@@ -55,7 +55,7 @@ class GeminiSettings(msgspec.Struct, frozen=True):
     url: str
     model: str
     headers: Mapping[str, str] = {}
-    secrets: tuple[str, ...] = ()
+    secrets: Sequence[str] = ()
     sampling: Sampling = NO_SAMPLING
     top_k: int | None = None
     thinking: int | str | None = None

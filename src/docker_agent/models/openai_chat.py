@@ -59,7 +59,7 @@ class ChatSettings(msgspec.Struct, frozen=True):
     url: str
     model: str
     headers: Mapping[str, str] = {}
-    secrets: tuple[str, ...] = ()
+    secrets: Sequence[str] = ()
     sampling: Sampling = NO_SAMPLING
     output_field: OutputField = "max_tokens"
     extra: Mapping[str, JSON] = {}

@@ -70,7 +70,7 @@ class ResponsesSettings(msgspec.Struct, frozen=True):
     url: str
     model: str
     headers: Mapping[str, str] = {}
-    secrets: tuple[str, ...] = ()
+    secrets: Sequence[str] = ()
     sampling: Sampling = NO_SAMPLING
     reasons: bool = False
     track_usage: bool = True

@@ -41,8 +41,12 @@ class Recording:
         return self._exchange("POST", self._http.post(url, headers, body), url, headers, body)
 
     def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
-        """Questions about a provider itself are not recorded."""
-        return self._http.get(url, headers)
+        return self._exchange("GET", self._http.get(url, headers), url, headers, b"")
+
+    @property
+    def plain(self) -> Http:
+        """The client below, whose exchanges nobody writes down."""
+        return self._http
 
     @asynccontextmanager
     async def _exchange(
@@ -58,6 +62,7 @@ class Recording:
             try:
                 yield heard
             except (asyncio.CancelledError, GeneratorExit):
+                self._keep(method, url, headers, body, heard, cut=True)
                 raise
             except Exception:
                 self._keep(method, url, headers, body, heard)
@@ -65,7 +70,14 @@ class Recording:
             self._keep(method, url, headers, body, heard)
 
     def _keep(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        heard: _Heard,
+        *,
+        cut: bool = False,
     ) -> None:
         answer = heard.body
         if answer is None:
@@ -79,9 +91,16 @@ class Recording:
             code=heard.status,
             headers=kept_headers(heard.headers),
             answer=_scrubbed_bytes(answer, secrets),
+            cut=cut,
         )
         self._file.write(written(interaction))
         self._file.flush()
+
+
+def unrecorded(http: Http) -> Http:
+    """The client for exchanges that belong into no recording: signing in, where both question and
+    answer are secrets, and a replay needs neither."""
+    return http.plain if isinstance(http, Recording) else http
 
 
 def _scrubbed_bytes(body: bytes, secrets: Iterable[str]) -> bytes:

@@ -46,7 +46,7 @@ class Replay:
     async def _exchange(self, method: str, url: str, body: bytes) -> AsyncGenerator[Response]:
         entry = self._take(method, path_of(url), body)
         await asyncio.sleep(0)
-        yield _Answer(entry.interaction)
+        yield _Answer(entry.interaction, self._name)
 
     def _take(self, method: str, path: str, body: bytes) -> _Entry:
         same = [one for one in self._left if one.method == method]
@@ -93,7 +93,8 @@ class _Entry:
 class _Answer:
     """A recorded answer as a `Response`: one event a read, as it was once streamed."""
 
-    def __init__(self, interaction: Interaction) -> None:
+    def __init__(self, interaction: Interaction, name: str) -> None:
+        self._cut = name if interaction.cut else ""
         self.status = interaction.code
         self.headers = dict(interaction.headers)
         self.headers.setdefault("content-type", _kind(interaction.answer))
@@ -103,12 +104,17 @@ class _Answer:
     async def read(self) -> bytes:
         await asyncio.sleep(0)
         start = self._at
+        if self._cut and start >= len(self._body):
+            raise HttpError(
+                f"the recording {self._cut} has the answer to here: whoever asked left then",
+                transient=False,
+            )
         end = _EVENT_END.search(self._body, start)
         self._at = end.end() if end else len(self._body)
         return self._body[start : self._at]
 
     def at_end(self) -> bool:
-        return self._at >= len(self._body)
+        return self._at >= len(self._body) and not self._cut
 
 
 def _kind(body: bytes) -> str:

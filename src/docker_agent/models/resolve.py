@@ -6,7 +6,7 @@ Source: agent-file.md §2.8, §3.1 and §3.2.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -23,6 +23,7 @@ from docker_agent.models.endpoints import (
     takes_no_effort,
 )
 from docker_agent.models.openai_messages import OutputField
+from docker_agent.models.scrub import Unshown, secrets_in
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class Resolved(msgspec.Struct, frozen=True):
     `protocol` is the key of the table of protocols. `base_url` may name variables still; `key` is
     the variable that must hold the key, `optional_key` one that is used when set. `declared` is
     where error messages point, `inherited` the same with its provider's definition filled in.
-    `gated`: no key of a provider leaves this machine. `hidden` are texts no message may show.
+    `gated`: no key of a provider leaves this machine. `minted` are texts no message may show that
+    come up while we run.
     `shown` is what messages call a model that is asked by another name than the file's.
     """
 
@@ -79,8 +81,13 @@ class Resolved(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     options: Mapping[str, JSON]
     gated: bool = False
-    hidden: tuple[str, ...] = ()
+    minted: list[str] = []
     shown: str = ""
+
+    def unshown(self, key: str | None) -> Sequence[str]:
+        """The texts that no message may show: the key, secrets in the file's own headers, and
+        those that come up later."""
+        return Unshown(key, *sorted(secrets_in(self.headers)), minted=self.minted)
 
 
 def resolve(declared: Model, providers: Mapping[str, Provider]) -> Resolved:

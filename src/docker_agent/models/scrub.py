@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import overload
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 BLOT = "***"
 
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms")
 """The headers of an answer that say how to read it; the rest may name accounts and sessions."""
+
+MAX_MINTED = 16
+"""Tokens made while we run that are kept to be blotted out: older ones have run out."""
 
 MIN_SECRET = 6
 """Characters; a shorter text is no secret but a word."""
@@ -49,6 +53,31 @@ def secret_values() -> list[str]:
 def plain_environment() -> dict[str, str]:
     """This process's variables without those that are secrets by name: for child processes."""
     return {name: value for name, value in os.environ.items() if not _SECRET_VARIABLE.search(name)}
+
+
+class Unshown(Sequence[str]):
+    """Texts that no message may show: those known from the start, and those in `minted`, which
+    grows when a token is made or changes while we run."""
+
+    def __init__(self, *known: str | None, minted: Sequence[str] = ()) -> None:
+        self._known = tuple(text for text in known if text)
+        self._minted = minted
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        return (*self._known, *self._minted)[index]
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._minted)
+
+
+def mint(minted: list[str], *texts: str) -> None:
+    """Keep texts as secrets, the newest `MAX_MINTED` of them; what is too short is a word."""
+    minted.extend(text for text in texts if len(text) >= MIN_SECRET and text not in minted)
+    del minted[:-MAX_MINTED]
 
 
 def secrets_in(headers: Mapping[str, str]) -> set[str]:

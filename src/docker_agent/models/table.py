@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class _Reached(msgspec.Struct, frozen=True):
     url: str
     model: str
     headers: Mapping[str, str]
-    secrets: tuple[str, ...]
+    secrets: Sequence[str]
 
 
 def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
@@ -89,7 +89,7 @@ def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
         url=f"{base_url.rstrip('/')}/{path}{query}",
         model=model,
         headers=overlaid(authorization, resolved.headers),
-        secrets=(key, *resolved.hidden) if key else resolved.hidden,
+        secrets=resolved.unshown(key),
     )
 
 
@@ -177,7 +177,8 @@ def _signed_in(resolved: Resolved, opening: Opening, url: str) -> Http:
             "in a file that is not on this machine an identity token may come from a variable "
             "alone; use identity_token.env"
         )
-    return Federated(opening.http, federation, url.removesuffix("/v1/messages"), opening.secrets)
+    base_url = url.removesuffix("/v1/messages")
+    return Federated(opening.http, federation, base_url, opening.secrets, resolved.minted)
 
 
 @asynccontextmanager

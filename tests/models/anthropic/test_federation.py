@@ -11,8 +11,15 @@ from typing import Any
 
 import pytest
 
+from docker_agent.config.model import IdentityToken, WorkloadIdentity
+from docker_agent.env.chain import Values
 from docker_agent.errors import ConfigError, ModelError
 from docker_agent.messages import JSON
+from docker_agent.models.anthropic_federation import Federated
+from docker_agent.models.cassette import read_cassette
+from docker_agent.models.http import open_http
+from docker_agent.models.recording import open_recording
+from docker_agent.models.replay import path_of
 from tests.loader.loading import answer, loaded
 from tests.recordings.go_style import anthropic_text
 from tests.requirements import requirement
@@ -27,6 +34,7 @@ class Vendor:
         self.exchanges: list[tuple[dict[str, Any], dict[str, str]]] = []
         self.asked: list[dict[str, str]] = []
         self.refusals = 0
+        self.echoes = False
         self.expires_in = 3600
         self.status = 200
         self.url = ""
@@ -65,6 +73,10 @@ def vendor() -> Iterator[Vendor]:
                 self._send(state.status, json.dumps(granted if state.status == 200 else refused))
                 return
             state.asked.append(headers)
+            if state.echoes:
+                said = f"no access for {headers['authorization']}"
+                self._send(403, json.dumps({"error": {"message": said}}))
+                return
             if state.refusals:
                 state.refusals -= 1
                 self._send(401, json.dumps({"error": {"message": "expired"}}))
@@ -120,6 +132,42 @@ async def test_a_token_is_exchanged_once_and_goes_with_every_request(
         assert asked["authorization"] == "Bearer minted-1"
         assert "oauth-2025-04-20" in asked["anthropic-beta"]
         assert "x-api-key" not in asked
+
+
+@requirement("models:anthropic:auth")
+async def test_a_minted_token_is_in_no_message(vendor: Vendor, tmp_path: Path) -> None:
+    """runtime.md §4.3: no key gets out, nor what a key was exchanged for."""
+    vendor.echoes, vendor.expires_in = True, 0
+    async with loaded(tmp_path, file(vendor, {"env": "MINE"}), {"MINE": "identity"}) as team:
+        for n in (1, 2):
+            with pytest.raises(ModelError, match=r"no access for Bearer \*\*\*$"):
+                await answer(team.agents["root"])
+            assert vendor.asked[-1]["authorization"] == f"Bearer minted-{n}"
+
+
+@requirement("models:recording:scrub")
+async def test_signing_in_is_in_no_recording(vendor: Vendor, tmp_path: Path) -> None:
+    """issue 4.6: secrets scrubbed; of a sign-in nothing is kept, and what follows is."""
+    path = tmp_path / "talk.yaml"
+    wanted = IdentityToken(
+        url=f"{vendor.url}/identity",
+        headers={"X-Platform": "platform-secret"},
+        response_field="value",
+    )
+    async with open_http() as http:
+        with open_recording(path, http, ()) as recording:
+            federation = WorkloadIdentity(identity_token=wanted)
+            client = Federated(recording, federation, vendor.url, Values({}), [])
+            async with client.post(f"{vendor.url}/v1/messages", {}, b"{}") as response:
+                while await response.read():
+                    pass
+            async with recording.get(f"{vendor.url}/models", {}) as response:
+                assert response.status == 403
+    kept = [(one.method, path_of(one.url), one.code) for one in read_cassette(path)]
+    assert kept == [("POST", "/v1/messages", 200), ("GET", "/models", 403)]
+    assert vendor.exchanges[0][0]["assertion"] == "identity-from-url"
+    for secret in ("identity-from-url", "minted-1", "platform-secret"):
+        assert secret not in path.read_text()
 
 
 @requirement("models:anthropic:auth")
