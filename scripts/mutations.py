@@ -109,8 +109,8 @@ MUTATIONS = [
     ),
     Mutation(
         "models/failures.py",
-        '            text = text.replace(secret, "***")',
-        "            pass",
+        "    text = scrubbed(text, filter(None, secrets))",
+        "    pass",
         LIVES,
     ),
     # the loop

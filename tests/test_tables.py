@@ -31,6 +31,7 @@ MUTATIONS = Path(__file__).parent.parent / "scripts" / "mutations.py"
 
 MADE_OF_OTHERS = {
     "models/fallback.py",
+    "models/fitting.py",
     "models/gateway.py",
     "models/priced.py",
     "models/routing.py",

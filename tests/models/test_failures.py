@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 from hypothesis import given
@@ -170,7 +171,16 @@ def test_an_error_inside_a_stream_is_known_by_its_words(
         ({"retry-after": "inf"}, None),
         ({"retry-after": "1e9"}, None),
         ({"retry-after": ""}, None),
-        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
+        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, 0.0),
+        (
+            {
+                "retry-after": "Fri, 31 Dec 1999 23:59:59 GMT",
+                "date": "Fri, 31 Dec 1999 23:59:29 GMT",
+            },
+            30.0,
+        ),
+        ({"retry-after": "Fri, 31 Dec 2999 23:59:59 GMT"}, None),
+        ({"retry-after": "Fri, 99 Dec 1999"}, None),
     ],
 )
 def test_how_long_a_provider_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
@@ -182,14 +192,17 @@ def test_how_long_a_provider_asks_to_wait(headers: dict[str, str], seconds: floa
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"error": {"message": "a", "code": "b", "type": "c"}}, Problem("a", "b")),
-        ({"error": {"message": "a", "code": None, "type": "c"}}, Problem("a", "c")),
-        ({"error": {"message": "a", "code": 400, "status": "INVALID"}}, Problem("a", "400")),
-        ({"error": {"message": "a", "status": "INVALID"}}, Problem("a", "INVALID")),
+        ({"error": {"message": "a", "code": "b", "type": "c"}}, Problem("a", "b", "c")),
+        ({"error": {"message": "a", "code": None, "type": "c"}}, Problem("a", "c", "c")),
+        (
+            {"error": {"message": "a", "code": 400, "status": "INVALID"}},
+            Problem("a", "400", "INVALID"),
+        ),
+        ({"error": {"message": "a", "status": "INVALID"}}, Problem("a", "INVALID", "INVALID")),
         ([{"error": {"message": "a"}}], Problem("a")),
         ({"error": "a"}, Problem("a")),
         ({"message": "a"}, Problem("a")),
-        ({"message": "a", "type": "b"}, Problem("a", "b")),
+        ({"message": "a", "type": "b", "param": "p"}, Problem("a", "b", "b", "p")),
         ({"detail": "a"}, Problem("a")),
         ({"error": {}, "message": "a"}, Problem("a")),
         ({"error": {"message": ["a"]}}, Problem()),
@@ -205,6 +218,23 @@ def test_how_long_a_provider_asks_to_wait(headers: dict[str, str], seconds: floa
 def test_the_message_is_found_wherever_providers_put_it(given: JSON, problem: Problem) -> None:
     """runtime.md §4.3: OpenAI's, Gemini's, proxies' and frameworks' bodies."""
     assert problem_of(given) == problem
+
+
+@requirement("models:failures:log")
+def test_the_log_has_all_that_a_provider_said(caplog: pytest.LogCaptureFixture) -> None:
+    """runtime.md §4.3: type, message, code, param and the provider's name of the request are
+    logged, the short form goes out; a key is in neither."""
+    caplog.set_level(logging.INFO, "docker_agent.models.failures")
+    said = {"message": "no sk-1", "type": "invalid_request_error", "code": "bad", "param": "top_p"}
+    headers = {"x-request-id": "req_1"}
+    error = refused("m", 400, headers, json.dumps({"error": said}).encode(), ("sk-1",))
+    assert str(error) == "model m failed (HTTP 400): no ***"
+    refused("m", 503, {}, b"", ())
+    assert caplog.messages == [
+        "model m: HTTP 400: invalid_request_error: no *** (code=bad, param=top_p)"
+        " (Request-ID: req_1)",
+        "model m: HTTP 503",
+    ]
 
 
 @requirement("models:failures:body")

@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 
 from docker_agent.errors import ModelError
 from docker_agent.events import Delta, EmitDeltas, TextDelta
-from docker_agent.messages import AssistantMessage
+from docker_agent.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    TextPart,
+    UserMessage,
+)
 from docker_agent.models.fallback import Alloy, Fallback, backoff
+from docker_agent.models.fitting import fitting
 from docker_agent.models.http import open_http
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Ask, Model, ModelCard, Reply
-from tests.models.talking import CARD, HI
+from docker_agent.models.routing import Router
+from tests.models.talking import CARD, HI, Told
 from tests.requirements import requirement
 from tests.scripted import heard
 from tests.scripted.model import Scripted
@@ -132,7 +140,7 @@ async def test_a_failure_that_passes_is_tried_again() -> None:
 async def test_each_model_has_its_own_tries() -> None:
     """agent-file.md §3.10: 1 + retries attempts each; the last cause is told."""
     stage = Stage([Actor("a", down(500)), Actor("b", down(502)), Actor("c", down(503))])
-    assert await stage.ask() == "HTTP 503"
+    assert await stage.ask() == "all models failed: HTTP 503"
     assert stage.asked == [3, 3, 3]
     assert stage.slept == [0.2, 0.4] * 3
 
@@ -180,6 +188,45 @@ async def test_a_stalled_model_is_not_asked_again_but_the_next_is() -> None:
     stalled = ModelError("model_error", "model stream stalled", transient=False)
     stage = Stage([Actor("a", stalled), Actor("b", OK)])
     assert (await stage.ask(), stage.asked) == ("b", [1, 1])
+
+
+@requirement("models:fallback:all-failed")
+async def test_the_end_of_a_chain_says_that_all_failed() -> None:
+    """runtime.md §4.2: "all models failed", and the last cause with its kind."""
+    chain = Fallback([Actor("a", wrong()), Actor("b", limited(90))], retries=0)
+    with pytest.raises(ModelError, match=r"^all models failed: HTTP 429$") as failed:
+        await chain.reply(HI, Told().hear)
+    assert (failed.value.kind, failed.value.retry_after) == ("model_rate_limited", 90)
+    with pytest.raises(ModelError, match=r"^HTTP 401$"):
+        await Fallback([Actor("a", wrong())]).reply(HI, Told().hear)
+
+
+@requirement("models:fallback:reads")
+async def test_each_model_of_a_chain_is_shown_what_it_can_read() -> None:
+    """agent-file.md §3.13: inputs a model cannot take are dropped before the call, also where it
+    stands in for one that can."""
+    seen: dict[str, Sequence[Message]] = {}
+
+    class Reader(Actor):
+        async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
+            seen[self.card.name] = ask.messages
+            return await Actor.reply(self, ask, emit)
+
+    sighted, blind, unknown = Reader("sighted", wrong()), Reader("blind", wrong()), Reader("u", OK)
+    sighted.card = ModelCard("sighted", "actor", 0, image=True, document=True)
+    blind.card = ModelCard("blind", "actor", 90, image=False, document=False)
+    parts = (TextPart("what is it?"), ImagePart("data:image/png;base64,AA=="))
+    ask = Ask((UserMessage(parts),))
+    models = [fitting(one) for one in (sighted, blind, unknown)]
+    await Fallback(models).reply(ask, Told().hear)
+    assert seen["sighted"] == seen["u"] == ask.messages
+    assert seen["blind"] == (UserMessage(parts[:1]),)
+    for made in (Fallback(models), Alloy(models), Router(models[0], models[1:], [["x"], ["y"]])):
+        assert (made.card.name, made.card.image, made.card.document) == ("sighted", True, True)
+    assert [Alloy(models).card.context, Fallback(models).card.context] == [90, 0]
+    card = Fallback([blind, unknown]).card
+    assert (card.image, card.document) == (None, None)
+    assert Fallback([blind, blind]).card.image is False
 
 
 @requirement("models:fallback:next")

@@ -187,6 +187,15 @@ MODELS = [
             "models:failures:body": (
                 "A provider's message is found wherever it stands, and any body is survived."
             ),
+            "models:failures:log": (
+                "The log has a refusal's type, code, param and request id; clients the short form."
+            ),
+            "models:fallback:reads": (
+                "A stand-in that reads text only is shown no pictures, the first model is."
+            ),
+            "models:fallback:all-failed": (
+                "When every model of a chain failed, the error says so and why the last one did."
+            ),
             "models:failures:secrets": (
                 "A provider's words reach clients without keys and addresses, bounded."
             ),

@@ -24,10 +24,11 @@ from docker_agent.messages import (
     Usage,
     UserMessage,
 )
+from docker_agent.modalities import LEFT_OUT
 from docker_agent.models.port import ModelCard, Reply
 from docker_agent.runtime.agent import Agent, Limits
 from docker_agent.runtime.loop import run
-from docker_agent.runtime.prompt import LEFT_OUT, clean_history
+from docker_agent.runtime.prompt import clean_history
 from docker_agent.runtime.request import Outcome, RunRequest
 from docker_agent.runtime.summaries import (
     Compaction,

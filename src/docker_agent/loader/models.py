@@ -31,6 +31,7 @@ from docker_agent.models import table
 from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.dmr_find import docker_default
 from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
+from docker_agent.models.fitting import fitting
 from docker_agent.models.http import Http
 from docker_agent.models.port import Model
 from docker_agent.models.priced import Priced
@@ -241,12 +242,14 @@ class Models:
             self._opening.http,
             gateway,
             self._secrets,
+            gated.minted,
             anthropic=resolved.protocol == "anthropic",
         )
         opening = msgspec.structs.replace(self._opening, http=http)
         model = await stack.enter_async_context(table.PROVIDERS[gated.protocol](gated, opening))
-        return _priced(gateways.Gatewayed(model))
+        return _finished(gateways.Gatewayed(model))
 
 
-def _priced(model: Model) -> Model:
-    return model if model.card.price_in is None else Priced(model)
+def _finished(model: Model) -> Model:
+    """The model with what every one has, whatever its protocol: a cost, and only what it reads."""
+    return fitting(model if model.card.price_in is None else Priced(model))

@@ -1,18 +1,28 @@
-"""What a provider's refusal means: status, headers and body become one `ModelError`. Pure.
+"""What a provider's refusal means: status, headers and body become one `ModelError`, and a line of
+the log that says all of it.
 
 Source: runtime.md §4.2, §4.3 and appendix B, chat-server.md §4.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import cast
 
 import msgspec
 
 from docker_agent.errors import Kind, ModelError
 from docker_agent.messages import JSON, UNREADABLE
+from docker_agent.models.scrub import scrubbed
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400.0
+"""Seconds; who asks to wait longer asks for nothing we could do."""
 
 RETRYABLE_STATUSES = frozenset({408, 500, 502, 503, 504, 529})
 MAX_MESSAGE = 500
@@ -80,11 +90,18 @@ stream."""
 _ADDRESS = re.compile(r"https?://\S+")
 
 
+_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
+"""Headers under which providers say what they call a request."""
+
+
 class Problem(msgspec.Struct, frozen=True):
-    """A provider's error body, as far as it could be read."""
+    """A provider's error body, as far as it could be read. `code` is its type where there is no
+    code."""
 
     message: str = ""
     code: str = ""
+    type: str = ""
+    param: str = ""
 
 
 def problem_of(body: JSON) -> Problem:
@@ -103,8 +120,13 @@ def problem_of(body: JSON) -> Problem:
         return Problem()
     named = cast(dict[str, JSON], inner)
     message = named.get("message") or fields.get("message") or fields.get("detail") or ""
-    code = named.get("code") or named.get("type") or named.get("status") or ""
-    return Problem(message if isinstance(message, str) else "", str(code))
+    kind = named.get("type") or named.get("status") or ""
+    return Problem(
+        message if isinstance(message, str) else "",
+        str(named.get("code") or kind),
+        str(kind),
+        str(named.get("param") or ""),
+    )
 
 
 def refused(
@@ -115,7 +137,21 @@ def refused(
         problem = problem_of(msgspec.json.decode(body))
     except UNREADABLE:
         problem = Problem()
+    log.info("model %s: %s", model, clean(_in_full(status, headers, problem), secrets))
     return error_of(model, status, problem, secrets, retry_after=_retry_after(headers))
+
+
+def _in_full(status: int, headers: Mapping[str, str], problem: Problem) -> str:
+    """All that a provider said of a refusal; clients are told less. Source: runtime.md §4.3."""
+    code = problem.code if problem.code != problem.type else ""
+    fields = {"code": code, "param": problem.param}
+    more = [f"{name}={value}" for name, value in fields.items() if value]
+    request = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
+    return (
+        ": ".join(filter(None, (f"HTTP {status}", problem.type, problem.message)))
+        + (f" ({', '.join(more)})" if more else "")
+        + (f" (Request-ID: {request})" if request else "")
+    )
 
 
 def error_of(
@@ -139,9 +175,7 @@ def error_of(
 
 def clean(text: str, secrets: Sequence[str]) -> str:
     """A provider's words for a client: one line, bounded, without addresses or our keys."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
+    text = scrubbed(text, filter(None, secrets))
     text = _ADDRESS.sub("(address)", " ".join(text.split()))
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
@@ -168,6 +202,19 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers.get(name, "")) * unit
         except ValueError:
             continue
-        if 0 <= seconds < 86_400:
+        if 0 <= seconds < _DAY:
             return seconds
-    return None
+    return _until(headers.get("retry-after", ""), headers.get("date", ""))
+
+
+def _until(moment: str, now: str) -> float | None:
+    """Seconds until a date of HTTP; `now` is the sender's, ours where it does not say."""
+    try:
+        then = parsedate_to_datetime(moment).timestamp()
+    except (TypeError, ValueError):
+        return None
+    try:
+        since = parsedate_to_datetime(now).timestamp()
+    except (TypeError, ValueError):
+        since = time.time()
+    return max(0.0, then - since) if then - since < _DAY else None

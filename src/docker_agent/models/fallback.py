@@ -10,7 +10,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import msgspec
 
 from docker_agent.errors import ModelError
 from docker_agent.events import EmitDeltas
@@ -54,12 +56,12 @@ class Fallback:
         self._now = now
         self._sleep = sleep
         self._spread = spread
+        # It takes what any of them takes: each gets what it can read.
+        self.card = msgspec.structs.replace(
+            self._models[0].card, **read_by_any(model.card for model in self._models)
+        )
         self._pinned = 0
         self._pinned_until = 0.0
-
-    @property
-    def card(self) -> ModelCard:
-        return self._models[0].card
 
     async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
         start = self._pinned if self._now() < self._pinned_until else 0
@@ -69,8 +71,10 @@ class Fallback:
             try:
                 reply = await self._persist(self._models[place], ask, emit, last=last)
             except ModelError as exc:
-                if exc.emitted or exc.kind == "context_length_exceeded" or last:
+                if exc.emitted or exc.kind == "context_length_exceeded" or len(self._models) == 1:
                     raise
+                if last:
+                    raise _all_failed(exc) from exc
                 first_error = first_error or exc
                 log.warning("%s; trying %s", exc, self._models[place + 1].card.name)
                 continue
@@ -112,6 +116,12 @@ class Fallback:
         return pause
 
 
+def _all_failed(last: ModelError) -> ModelError:
+    """The end of a chain: the last model's failure, and that there were others before it."""
+    text = f"all models failed: {last}"
+    return ModelError(last.kind, text, transient=last.transient, retry_after=last.retry_after)
+
+
 class Alloy:
     """One of several models, chosen anew for each call."""
 
@@ -120,13 +130,27 @@ class Alloy:
     ) -> None:
         self._models = tuple(models)
         self._choose = choose
-
-    @property
-    def card(self) -> ModelCard:
-        return self._models[0].card
+        self.card = shared_card(self._models)
 
     async def reply(self, ask: Ask, emit: EmitDeltas) -> Reply:
         return await self._choose(self._models).reply(ask, emit)
+
+
+def shared_card(models: Sequence[Model]) -> ModelCard:
+    """The card of the first, with the smallest window that is known of any, since nobody knows yet
+    who will answer; it takes what any of them takes."""
+    cards = [model.card for model in models]
+    window = min((card.context for card in cards if card.context), default=0)
+    return msgspec.structs.replace(cards[0], context=window, **read_by_any(cards))
+
+
+def read_by_any(cards: Iterable[ModelCard]) -> dict[str, bool | None]:
+    """What stands in these cards about pictures and documents: False only when all say so."""
+    said = [(card.image, card.document) for card in cards]
+    return {
+        name: True if True in values else None if None in values else False
+        for name, values in zip(("image", "document"), zip(*said, strict=True), strict=True)
+    }
 
 
 def _loop_time() -> float:

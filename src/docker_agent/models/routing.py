@@ -11,11 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
-
 from docker_agent.events import EmitDeltas
 from docker_agent.messages import Message, UserMessage, content_text
-from docker_agent.models.port import Ask, Model, ModelCard, Reply
+from docker_agent.models.fallback import shared_card
+from docker_agent.models.port import Ask, Model, Reply
 
 K1 = 1.2
 B = 0.75
@@ -87,14 +86,7 @@ class Router:
         self._otherwise = otherwise
         self._targets = tuple(targets)
         self._index = Index(examples)
-
-    @property
-    def card(self) -> ModelCard:
-        """That of the model for all other questions, with the smallest window of all: nobody knows
-        yet who will answer."""
-        card = self._otherwise.card
-        windows = [model.card.context for model in (self._otherwise, *self._targets)]
-        return msgspec.structs.replace(card, context=min(windows))
+        self.card = shared_card((otherwise, *targets))
 
     def choose(self, messages: Sequence[Message]) -> Model:
         """The model for these messages."""

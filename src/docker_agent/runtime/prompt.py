@@ -9,16 +9,14 @@ import msgspec
 
 from docker_agent.messages import (
     AssistantMessage,
-    FilePart,
-    ImagePart,
     Message,
-    Part,
     SystemMessage,
     TextPart,
     ToolCall,
     ToolMessage,
     UserMessage,
 )
+from docker_agent.modalities import fitted
 from docker_agent.models.port import ModelCard
 from docker_agent.runtime.agent import Agent, Limits
 
@@ -27,7 +25,6 @@ CHARACTERS_PER_TOKEN = 4
 
 TRUNCATED = "[content truncated]"
 NO_RESULT = "No result provided"
-LEFT_OUT = "[an attachment was left out: this model reads text only]"
 MIDDLE_OMITTED = "\n[...tool result truncated: middle omitted...]\n"
 
 
@@ -105,7 +102,7 @@ def clean_history(
         kept = [whole for message in kept if (whole := _without_blanks(message)) is not None]
     if tools:
         kept = _cap_results(balance(kept), limits.result_tokens)
-    return kept if card is None else fit_modalities(kept, card)
+    return kept if card is None else fitted(kept, image=card.image, document=card.document)
 
 
 def _calls(message: Message) -> tuple[ToolCall, ...]:
@@ -247,30 +244,3 @@ def balance(messages: Sequence[Message]) -> list[Message]:
             answers.get(call.id) or ToolMessage(call.id, NO_RESULT, is_error=True) for call in calls
         )
     return balanced
-
-
-def fit_modalities(messages: Sequence[Message], card: ModelCard) -> list[Message]:
-    """The messages without pictures or documents that this model is known not to take; the text
-    stays, and a message that held nothing else says what was left out."""
-    unwanted = tuple(
-        kind
-        for kind, taken in ((ImagePart, card.image), (FilePart, card.document))
-        if taken is False
-    )
-    if not unwanted:
-        return list(messages)
-    return [_without_parts(message, unwanted) for message in messages]
-
-
-def _without_parts(message: Message, unwanted: tuple[type[Part], ...]) -> Message:
-    match message:
-        case UserMessage(content=tuple(parts)):
-            kept = tuple(part for part in parts if not isinstance(part, unwanted))
-            if len(kept) == len(parts):
-                return message
-            return msgspec.structs.replace(message, content=kept or (TextPart(LEFT_OUT),))
-        case ToolMessage(parts=parts) if parts:
-            kept = tuple(part for part in parts if not isinstance(part, unwanted))
-            return msgspec.structs.replace(message, parts=kept)
-        case _:
-            return message
