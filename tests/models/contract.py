@@ -3,21 +3,26 @@ its words for what all of them can say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docker_agent.config.model import Model
 from docker_agent.env.chain import Values
 from docker_agent.env.chatgpt import TOKEN
-from docker_agent.messages import JSON
+from docker_agent.messages import JSON, NO_SAMPLING
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_request import MessagesSettings
 from docker_agent.models.bearer import Bearer, VariableTickets
 from docker_agent.models.chatgpt import ChatGpt, ChatGptTickets
+from docker_agent.models.dmr import DockerModel, runner_tools
+from docker_agent.models.engine import EngineSettings
+from docker_agent.models.engine_life import Engine, Lease
 from docker_agent.models.gemini import Gemini
 from docker_agent.models.gemini_config import GeminiSettings
 from docker_agent.models.http import Http
+from docker_agent.models.local import LocalModel
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
 from docker_agent.models.port import Model as Port
@@ -90,6 +95,39 @@ def _gemini(http: Http, url: str, name: str) -> Port:
     path = f"{url}/v1beta/models/{name}:streamGenerateContent?alt=sse"
     settings = GeminiSettings(path, name, headers={"x-goog-api-key": SECRET}, secrets=(SECRET,))
     return Gemini(http, settings, CARD)
+
+
+def _dmr(http: Http, url: str, name: str) -> Port:
+    settings = ChatSettings(
+        f"{url}/chat/completions", name, secrets=(SECRET,), merge=True, tools=runner_tools
+    )
+    return DockerModel(OpenAIChat(http, settings, CARD))
+
+
+class _Lent(Lease):
+    """An engine that runs somewhere, and lives."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def died(self) -> bool:
+        return False
+
+
+class _Elsewhere(Engine):
+    """An engine that is a scripted server: our own process is tested in `tests/local`."""
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(EngineSettings("", name, 4096, 1, 1, SECRET, 0))
+        self._url = url
+
+    @asynccontextmanager
+    async def use(self) -> AsyncGenerator[Lease]:
+        yield _Lent(self._url.removesuffix("/v1"))
+
+
+def _local(http: Http, url: str, name: str) -> Port:
+    return LocalModel(http, _Elsewhere(name, url), NO_SAMPLING, {})
 
 
 def _as_bearer(http: Http) -> Bearer:
@@ -244,6 +282,21 @@ PARSERS: dict[str, Protocol] = {
     ),
 }
 
+
+_ENGINE_PARTS: Mapping[str, Any] = {
+    "refusal": parts.say("No.") + parts.finish("content_filter"),
+    "overloaded": parts.fail(503, "overloaded: loading model", type="unavailable_error"),
+    "overloaded_later": parts.raw(
+        b'error: {"code":503,"message":"overloaded: no slot","type":"unavailable_error"}\n\n'
+    ),
+}
+"""What llama.cpp says in its own way: it refuses nothing, it loads, and why it ends a stream stands
+in a line of its own form."""
+
+PARSERS.update(
+    dmr=replace(PARSERS["chat"], **_ENGINE_PARTS, open=_dmr, model="ai/dmr"),
+    local=replace(PARSERS["chat"], **_ENGINE_PARTS, open=_local, model="local"),
+)
 
 PROTOCOLS: dict[str, Protocol] = {
     **PARSERS,

@@ -79,6 +79,8 @@ def servers(scripted: Scripted) -> Generator[dict[str, tuple[str, Scripted | Gem
         gemini = running.enter_context(gemini_server())
         yield {
             "chat": (scripted.url, scripted),
+            "dmr": (scripted.url, scripted),
+            "local": (scripted.url, scripted),
             "responses": (scripted.url, scripted),
             "anthropic": (claude.url, claude),
             "gemini": (gemini.url, gemini),

@@ -245,6 +245,16 @@ def test_a_body_nobody_can_read_leaves_the_status(raw: bytes) -> None:
     assert (str(error), error.transient) == ("model m failed (HTTP 502)", True)
 
 
+@requirement("models:failures:body")
+def test_plain_text_is_a_message() -> None:
+    """agent-file.md §3.8: a model runner refuses in one line of text; a page stays untold."""
+    plain = {"content-type": "text/plain; charset=utf-8"}
+    error = refused("m", 500, plain, b"unable to load runner: no memory\n", ())
+    assert str(error) == "model m failed (HTTP 500): unable to load runner: no memory"
+    for headers, body in ((plain, b"<html>no"), ({"content-type": "text/html"}, b"no")):
+        assert str(refused("m", 500, headers, body, ())) == "model m failed (HTTP 500)"
+
+
 @requirement("models:failures:secrets")
 @pytest.mark.parametrize(
     ("text", "shown"),

@@ -130,7 +130,7 @@ def chatgpt_settings(resolved: Resolved, secrets: Secrets, *, direct: bool) -> R
         url=f"{base_url}/responses",
         model=model,
         headers=resolved.headers,
-        secrets=resolved.hidden,
+        secrets=resolved.unshown(None),
         sampling=resolved.sampling,
         reasons=takes_effort(model),
         track_usage=resolved.track_usage,

@@ -70,6 +70,7 @@ async def open_docker_model(
         url=f"{found.base_url}chat/completions",
         model=name,
         headers=resolved.headers,
+        secrets=resolved.unshown(None),
         sampling=resolved.sampling,
         extra={**extra_sampling(resolved.options), **options.extra(found.engine)},
         merge=True,

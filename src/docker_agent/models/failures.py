@@ -136,9 +136,17 @@ def refused(
     try:
         problem = problem_of(msgspec.json.decode(body))
     except UNREADABLE:
-        problem = Problem()
+        problem = Problem(_plain(headers, body))
     log.info("model %s: %s", model, clean(_in_full(status, headers, problem), secrets))
     return error_of(model, status, problem, secrets, retry_after=_retry_after(headers))
+
+
+def _plain(headers: Mapping[str, str], body: bytes) -> str:
+    """The words of a body of plain text, as Go's servers refuse; those of a page are not told."""
+    if not headers.get("content-type", "").lower().startswith("text/plain"):
+        return ""
+    text = body.decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else text
 
 
 def _in_full(status: int, headers: Mapping[str, str], problem: Problem) -> str:

@@ -194,11 +194,11 @@ class LocalModel:
                     return await _force(chat, ask, specs, emit)
                 return await chat.reply(suited(ask, self.card.name), emit)
             except ModelError as exc:
-                if not exc.transient:
+                if not exc.transient or not await lease.died():
                     raise
+                # For good: what crashed an engine once would only crash the next one.
                 crashed = f"model {self.card.name} failed: its engine crashed"
-                text = crashed if await lease.died() else str(exc)
-                raise ModelError(exc.kind, text, emitted=exc.emitted) from exc
+                raise ModelError(exc.kind, crashed, emitted=exc.emitted) from exc
 
     def _chat(self, address: str) -> OpenAIChat:
         key = self._engine.settings.key

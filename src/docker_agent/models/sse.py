@@ -5,6 +5,7 @@ from __future__ import annotations
 MAX_EVENT = 16 * 1024 * 1024
 """Bytes of one unfinished event; a peer that sends more is not speaking this protocol."""
 
+_ERROR = b"error:"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -16,7 +17,8 @@ class EventReader:
     """Cuts a byte stream, fed in pieces of any size, into the data of its events.
 
     Source: the event stream format of the HTML standard; `event`, `id` and `retry` are passed over,
-    and so are comments.
+    and so are comments. An `error` line, in which llama.cpp says why a stream ends, becomes the
+    payload that others send: an object with an `error`.
     """
 
     __slots__ = ("_rest", "_started")
@@ -72,6 +74,8 @@ def _payloads(blocks: list[bytes]) -> list[bytes]:
             lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if _is_data(line)]
             if lines:
                 payloads.append(b"\n".join(lines))
+            elif block.startswith(_ERROR):
+                payloads.append(b'{"error":%b}' % block.removeprefix(_ERROR))
     return payloads
 
 

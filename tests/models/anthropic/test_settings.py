@@ -72,7 +72,7 @@ def test_where_a_model_is_and_which_key_opens_it(
     """agent-file.md §2.8.1 and §3.2.2; token_key is honoured (a decision on Q3)."""
     settings = settings_of(model, providers)
     assert (settings.url, settings.headers.get("x-api-key")) == where
-    assert settings.secrets == (() if where[1] is None else (where[1],))
+    assert [*settings.secrets] == ([] if where[1] is None else [where[1]])
     assert settings.headers["anthropic-version"] == "2023-06-01"
 
 
