@@ -334,6 +334,20 @@ def test_the_planner_keeps_a_list_for_each_conversation(
 
 
 @requirement("style:examples")
+def test_the_example_of_tasks_keeps_them_over_conversations(
+    serve: Serve, model: Model, env: dict[str, str], copied: Path
+) -> None:
+    """examples/tasks.yaml: a list that outlasts its conversation, for each user."""
+    client = serve(copied / "examples" / "tasks.yaml", env=env).client()
+    model.script(call("create_task", {"title": "tell ann"}), say("done"))
+    assert client.chat("note it", user="ann").content == "done"
+    for person, seen in (("ann", "tell ann"), ("bob", "There is no task to work on")):
+        model.script(call("next_task"), say("done"))
+        assert client.chat("what now?", user=person).content == "done"
+        assert seen in told(model)[-1]
+
+
+@requirement("style:examples")
 def test_the_remembering_example_keeps_callers_apart(
     serve: Serve, model: Model, env: dict[str, str]
 ) -> None:

@@ -45,6 +45,29 @@ LASTING = [
         },
     ),
     *kept(
+        "runtime.md §9.15",
+        {
+            "tasks:tools": "Tasks are made, shown, changed and deleted, with the results of §9.15.",
+            "tasks:order": (
+                "Unblocked tasks come first, then urgent, then old ones; dependencies form no "
+                "circle."
+            ),
+            "tasks:errors": "What cannot be is an error and changes nothing.",
+            "tasks:file": (
+                "Task files of the Go program are read and written; a file that is none is left "
+                "alone."
+            ),
+            "tasks:bounds": "Tasks, their file and the number of callers are bounded.",
+            "tasks:together": "Calls and servers that change one file wait for each other.",
+            "tasks:path": "The file and the files it takes from stay inside their folder.",
+            "tasks:hints": "The tools carry their read-only and destructive hints.",
+        },
+    ),
+    *kept(
+        "runtime.md §1.3; runtime.md §9.15",
+        {"tasks:scope": "Nobody sees or changes another caller's tasks."},
+    ),
+    *kept(
         "agent-file.md §5.7",
         {"jobs:builtin": "The built-in agents start without a warning."},
     ),

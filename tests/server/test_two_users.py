@@ -31,6 +31,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "think": {"toolsets": [{"type": "think"}]},
     "memory": {"toolsets": [{"type": "memory"}]},
     "jobs": {"toolsets": [{"type": "background_jobs"}]},
+    "tasks": {"toolsets": [{"type": "tasks"}]},
     "shell": {"toolsets": [{"type": "shell"}]},
     "script": {
         "toolsets": [
@@ -116,6 +117,7 @@ KEPT: dict[str, tuple[str, dict[str, Any], str]] = {
     "todo": ("create_todo", {"description": "{}"}, "list_todos"),
     "shared": ("create_todo", {"description": "{}"}, "list_todos"),
     "memory": ("add_memory", {"memory": "{}"}, "get_memories"),
+    "tasks": ("create_task", {"title": "{}"}, "list_tasks"),
     "jobs": ("run_background_job", {"cmd": "echo {}; sleep 600"}, "list_background_jobs"),
     "think": ("think", {"thought": "{}"}, "think"),
     "deferred": ("add_tool", {"name": "think"}, ""),
@@ -129,7 +131,7 @@ def written(arguments: Mapping[str, Any], user: str) -> dict[str, Any]:
 
 
 @requirement("two-users:state")
-@pytest.mark.parametrize("agent", ["todo", "shared", "memory", "jobs"])
+@pytest.mark.parametrize("agent", ["todo", "shared", "memory", "jobs", "tasks"])
 def test_state_of_two_keys_never_crosses(two: Two, agent: str) -> None:
     """runtime.md §1.3: both at work at the same moment, under the same conversation id."""
     tool, arguments, show = KEPT[agent]

@@ -88,6 +88,11 @@ REPAIRS: list[tuple[str, dict[str, JSON], Wanted]] = [
     ),
     ("a whole number with a point", {"path": "x", "count": 2.0}, Wanted("x", count=2)),
     ("null where null is allowed", {"path": "x", "note": None, "step": None}, Wanted("x")),
+    (
+        "an object as text where null is allowed",
+        {"path": "x", "step": '{"oldText": "a", "newText": "b"}'},
+        Wanted("x", step=A),
+    ),
 ]
 
 

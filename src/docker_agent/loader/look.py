@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 QUIET = frozenset(
     ("api", "fetch", "filesystem", "rag", "script", "session_context", "shell", "think", "todo")
-) | {"background_jobs", "user_prompt"}
+) | {"background_jobs", "tasks", "user_prompt"}
 """Toolsets whose opening starts, reaches and writes nothing: their tools are known here."""
 
 

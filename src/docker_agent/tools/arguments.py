@@ -131,8 +131,10 @@ def _inlined(node: JSON, named: Mapping[str, JSON]) -> JSON:
 
 
 def _repaired(value: JSON, wanted: inspect.Type) -> JSON:
-    if isinstance(wanted, inspect.Metadata):
-        wanted = wanted.type
+    wanted = _bare(wanted)
+    if isinstance(wanted, inspect.UnionType) and value is not None:
+        others = [each for each in wanted.types if not isinstance(each, inspect.NoneType)]
+        wanted = _bare(others[0]) if len(others) == 1 else wanted
     if value is None:
         return _ZEROS.get(type(wanted))
     for kind, repair in _REPAIRS:
@@ -141,10 +143,13 @@ def _repaired(value: JSON, wanted: inspect.Type) -> JSON:
     return value
 
 
+def _bare(wanted: inspect.Type) -> inspect.Type:
+    return wanted.type if isinstance(wanted, inspect.Metadata) else wanted
+
+
 def _repaired_list(value: JSON, wanted: inspect.Type) -> JSON:
     assert isinstance(wanted, inspect.ListType | inspect.VarTupleType)
-    item = wanted.item_type.type if isinstance(wanted.item_type, inspect.Metadata) else None
-    item = item or wanted.item_type
+    item = _bare(wanted.item_type)
     if isinstance(value, str):
         value = _from_text(value, "[{" if isinstance(item, inspect.StructType) else "[")
     if not isinstance(value, list):

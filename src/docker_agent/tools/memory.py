@@ -63,7 +63,7 @@ def memory_path(path: str, base: Path, also: Path | None = None) -> Path:
             if found.is_dir():
                 raise ConfigError(f"{path!r} is a directory; name a file in it")
             return found
-    raise ConfigError(f"{path!r} leads out of {base}; keep memories inside of it")
+    raise ConfigError(f"{path!r} leads out of {base}; keep it inside of that")
 
 
 class Addition(msgspec.Struct, frozen=True):

@@ -35,6 +35,11 @@ class Opening(msgspec.Struct, frozen=True):
     background: Background = msgspec.field(default_factory=Background)
     jobs: Jobs = msgspec.field(default_factory=Jobs)
 
+    def own_data(self, kind: str) -> Path | None:
+        """Where data of this kind lies that belongs to this file alone; None without a data
+        directory."""
+        return self.data_dir and self.data_dir / kind / self.config_id
+
     @property
     def config_id(self) -> str:
         """A name for what belongs to this file alone. Source: agent-file.md §7.1."""

@@ -21,6 +21,7 @@ from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
+from docker_agent.tools.kept_file import digest
 from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
 from docker_agent.tools.openapi import OpenApiOptions, open_api_document
@@ -32,6 +33,7 @@ from docker_agent.tools.script import Script
 from docker_agent.tools.script_options import ScriptOptions
 from docker_agent.tools.session_context import SessionContext
 from docker_agent.tools.shell import Shell, ShellOptions
+from docker_agent.tools.tasks import Tasks, TasksOptions
 from docker_agent.tools.think import Think
 from docker_agent.tools.todo import Todo, TodoOptions
 from docker_agent.tools.user_prompt import UserPrompt
@@ -171,17 +173,35 @@ def _memory_file(options: Raw, opening: Opening) -> Path:
     """The database of a file's memories: its own one among our data, or the one it names beside
     itself."""
     path = expand_shell(convert(options, MemoryOptions).path, opening.secrets.get, "empty")
-    own = opening.data_dir and opening.data_dir / "memory" / opening.config_id
-    base = opening.config_dir or (opening.working_dir if opening.trusted else own)
+    own = opening.own_data("memory")
     if not path and own is not None:
         return own / "memory.db"
-    if not path or base is None:
+    if not path:
         raise options.error("there is no data directory; give the memory a 'path'")
+    return _beside(options, opening, path, own)
+
+
+def _beside(options: Raw, opening: Opening, path: str, own: Path | None) -> Path:
+    """The file that an expanded `path` means: beside the agent file, or among our data; for a file
+    from elsewhere below `own` alone. Raises `ConfigError` with its line."""
+    base = opening.config_dir or (opening.working_dir if opening.trusted else own)
+    if base is None:
+        raise options.error("there is no data directory to keep anything in")
     try:
         also = opening.data_dir if opening.trusted else None
         return memory_path(str(Path(path).expanduser()), base, also)
     except (ConfigError, RuntimeError) as exc:
         raise options.key_error("path", str(exc)) from exc
+
+
+@asynccontextmanager
+async def open_tasks(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `tasks` toolset. Files of callers with a key lie among our data, where no tool that
+    reads files gets."""
+    wished = expand_shell(convert(options, TasksOptions).path, opening.secrets.get, "empty")
+    path = _beside(options, opening, wished or "tasks.json", opening.own_data("tasks"))
+    data = opening.data_dir or path.parent
+    yield Tasks(path, data / "tasks" / "callers" / digest(str(path)))
 
 
 @asynccontextmanager
@@ -216,6 +236,7 @@ TOOLSETS: Mapping[str, Open] = {
     "api": open_api,
     "openapi": open_openapi,
     "memory": open_memory,
+    "tasks": open_tasks,
     "python": open_python,
     "mcp": open_mcp,
     "rag": open_rag,
@@ -231,7 +252,6 @@ NOT_YET = frozenset(
         "open_url",
         "plan",
         "session_plan",
-        "tasks",
     ]
 )
 """Types of agent files that this program does not have yet: the agent runs without them, with one
