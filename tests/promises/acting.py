@@ -48,6 +48,9 @@ ACTING = [
     *kept(
         "runtime.md §6.3",
         {
+            "shell:rules:unseen": (
+                "Deny and ask rules count for commands whose name or text only the shell will know."
+            ),
             "shell:rules:allow": (
                 "An allow rule lets a command line through only when rules cover every "
                 "command in it and every file it writes to, or a rule without wildcards is "

@@ -321,6 +321,86 @@ async def test_a_deny_rule_sees_through_the_ways_to_write_a_command(cmd: str, ke
     assert not await allowed(rules(ask=["shell:cmd=rm*-rf*"]), "autonomous", cmd, key)
 
 
+@requirement("shell:rules:unseen")
+@pytest.mark.parametrize(
+    "cmd",
+    [
+        "rm${IFS}-rf${IFS}x",
+        "rm -r${y}f x",
+        "r${y}m -rf x",
+        "rm -r$(true)f x",
+        "rm -r``f x",
+        "rm -{r,}f x",
+        "{rm,-rf} {x,y}",
+        "/bin/r? -rf x",
+        "/bin/r[m] -rf x",
+        "a=rm; $a -rf x",
+        "a=rm; A=b sudo $a -rf x",
+        "if true; then $a -rf x; fi",
+        "a='rm -rf x'; eval $a",
+        'set -- rm -rf x; "$@"',
+        "read -r a <<< 'rm -rf x'; $a",
+        "$(echo rm) -rf x",
+        "`echo rm` -rf x",
+        'bash -c "$(echo rm -rf x)"',
+        "alias r=rm; r -rf x",
+        "hash -p /bin/rm q; q -rf x",
+        "echo 'rm -rf x' | sh",
+        "printf '%s' 'rm -rf x' | bash -s",
+        "echo cm0gLXJmIHg= | base64 -d | sh",
+        "bash <<< 'rm -rf x'",
+        "source /dev/stdin <<< 'rm -rf x'",
+        ". <(echo rm -rf x)",
+        "env -S'rm -rf x'",
+        "env --split-string='rm -rf x'",
+        "toybox rm -rf x",
+        "flock f -c 'rm -rf x'",
+        "script -qc 'rm -rf x' /dev/null",
+        "docker exec c rm -rf x",
+        "taskset 1 rm -rf x",
+        "awk 'BEGIN{system(\"rm -rf x\")}'",
+        "function f { rm -rf x; }; f",
+        "{fd}>f rm -rf x",
+        "PAGER='rm -rf x' git log",
+        "mapfile -C 'rm -rf x' -c 1 a < f",
+    ],
+)
+async def test_a_deny_rule_counts_what_it_cannot_see(cmd: str) -> None:
+    """runtime.md §6.3, fails closed: names that variables, patterns and aliases make, and text
+    that only a shell will read."""
+    assert not await allowed(rules(deny=["shell:cmd=rm*-rf*"]), "autonomous", cmd)
+    assert not await allowed(rules(ask=["shell:cmd=rm*-rf*"]), "autonomous", cmd)
+    assert await allowed(Rules(), "autonomous", cmd)
+
+
+@requirement("shell:rules:unseen")
+@pytest.mark.parametrize(
+    "cmd",
+    [
+        '"$VENV/bin/python" -m pytest',
+        "$(npm bin)/eslint .",
+        ". venv/bin/activate && pytest -q",
+        "bash build.sh $TARGET",
+        "sh ./configure --prefix=$PREFIX",
+        'for f in *.py; do cat "$f"; done',
+        "[ -f x ] && echo y",
+        "x=$(date); echo $x",
+        "git log --format=$FORMAT",
+        "docker run alpine ls",
+        "python3 -c 'print(1)'",
+        "cat > notes.md <<'EOF'\n# Title\n* one\n[a link](b)\n$ npm install\nEOF",
+        "cp {a,b}.txt c/",
+        'eval "echo $x"',
+        "sudo apt-get install $PACKAGE",
+        "find . -name '*.pyc'",
+        "sed 's/rm -rf x/ls/' f",
+    ],
+)
+async def test_a_deny_rule_lets_ordinary_commands_run(cmd: str) -> None:
+    """runtime.md §6.3: variables and patterns among the arguments hide no command."""
+    assert await allowed(rules(deny=["shell:cmd=rm*-rf*"]), "autonomous", cmd)
+
+
 @requirement("runtime:20.2:shell-denied")
 @pytest.mark.parametrize("cmd", ["rm x", "ls -la", "git commit -m 'rm -rf is bad'", "echo rm -rf"])
 async def test_a_deny_rule_leaves_other_commands_alone(cmd: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from docker_agent.messages import Label
 from docker_agent.tools.shell_dangers import Danger, Severity, rank, worst_danger
+from docker_agent.tools.shell_unseen import other_readings, unseen
 from docker_agent.tools.shell_words import Line, read, wrapped
 
 MAX_TEXT = 32_768
@@ -36,7 +37,7 @@ class Inside(msgspec.Struct, frozen=True):
 
     `parts` are those it says, a single one as it was written, several without their quotes; the
     files it writes to are among them (`> file`). `hidden` are those that parts may run in their
-    turn. `whole` is false when there is more than was looked for.
+    turn. `whole` is false when there is more than was looked for, or than its text can show.
     """
 
     parts: tuple[str, ...]
@@ -71,10 +72,11 @@ def inside(command: str) -> Inside:
         parts = {command.strip(): None}
     parts |= dict.fromkeys(f"{operator} {file}" for operator, file in lines[0].written)
     hidden: dict[str, None] = {}
-    whole = True
+    whole = not unseen(lines[0], globs="<<" not in command)
     for words in dict.fromkeys(words for line in lines for words in line.commands):
         inner, all_of_it = wrapped(words)
-        hidden |= dict.fromkeys(" ".join(each) for each in (words, *inner))
+        others = [other for each in (words, *inner) for other in other_readings(each)]
+        hidden |= dict.fromkeys(" ".join(each) for each in (words, *inner, *others))
         whole = whole and all_of_it and len(hidden) <= MAX_HIDDEN
         if not whole:
             break

@@ -21,16 +21,25 @@ Words = tuple[str, ...]
 
 _REDIRECT = re.compile(r"<<<|<<-|<<|<>|<&|<|>>|>\||>&|>")
 _ANSI_QUOTE = re.compile(r"\$'((?:[^'\\]|\\.)*)(?:'|\\?\Z)", re.DOTALL)
+_DESCRIPTOR = re.compile(r"[0-9]+|\{\w+\}")
 _SEVERAL_WORDS = re.compile(r"[\s;&|]")
 _BREAKS = frozenset(";&|()\n")
 _HARMLESS_FILES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"})
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"))
 _PREFIXES = frozenset(
     (
         *("if", "then", "else", "elif", "while", "until", "do", "!", "{", "time", "coproc"),
         *("sudo", "doas", "su", "env", "command", "builtin", "exec", "eval", "trap", "nohup"),
         *("nice", "ionice", "timeout", "setsid", "stdbuf", "chroot", "unshare", "xargs"),
         *("parallel", "watch", "find", "fd", "strace", "busybox", "ssh", "source", "."),
-        *("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"),
+        *("toybox", "script", "flock", "nsenter", "ltrace", "systemd-run", "gdb", "expect"),
+        *("docker", "podman", "nerdctl", "kubectl", "uv", "npm", "npx", "pnpm", "yarn", "poetry"),
+        *("nix-shell", "conda", "mamba", "tmux", "screen", "dbus-run-session", "xvfb-run"),
+        *("fakeroot", "chrt", "taskset", "prlimit", "setpriv", "runuser", "bwrap", "firejail"),
+        *("pkexec", "gosu", "su-exec", "tini", "dumb-init", "numactl", "setarch", "choom"),
+        *("function", "complete", "bind", "jobs", "mapfile", "readarray", "rsync"),
+        *("awk", "gawk", "mawk", "perl", "python", "python3", "ruby", "node"),
+        *SHELLS,
     )
 )
 """Words after which another command may stand."""
@@ -72,6 +81,7 @@ def _inside(words: Words) -> Iterator[Words]:
     first = words[0]
     if "=" in first:
         yield words[1:]
+        yield from _commands_in(first.partition("=")[2])
     if "/" in first:
         yield (first.rpartition("/")[2], *words[1:])
     if first.startswith("{") and "," in first:
@@ -80,8 +90,15 @@ def _inside(words: Words) -> Iterator[Words]:
         for start in range(1, len(words)):
             yield words[start:]
         for word in words[1:]:
-            if _SEVERAL_WORDS.search(word):
-                yield from read(word).commands
+            yield from _commands_in(word)
+            if word.startswith("-"):
+                yield from _commands_in(word.partition("=")[2] or word[2:])
+
+
+def _commands_in(word: str) -> Iterator[Words]:
+    """The commands of a word that may be a line of its own."""
+    if _SEVERAL_WORDS.search(word):
+        yield from read(word).commands
 
 
 class _Frame(msgspec.Struct, frozen=True):
@@ -229,7 +246,7 @@ class _Reader:
         found = _REDIRECT.match(self._text, self._at)
         assert found is not None
         self._at = found.end()
-        if self._word is not None and self._word.isdecimal():
+        if self._word is not None and _DESCRIPTOR.fullmatch(self._word):
             self._word = None
         self._end_word()
         if self._text[self._at : self._at + 1] == "(":
