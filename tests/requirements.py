@@ -39,6 +39,7 @@ from tests.promises.server import SERVER
 from tests.promises.skills import SKILLS
 from tests.promises.tools import TOOLS
 from tests.promises.vertex import VERTEX
+from tests.promises.websocket import WEBSOCKET
 
 PROMISES: tuple[Promise, ...] = (
     *SEED,
@@ -67,6 +68,7 @@ PROMISES: tuple[Promise, ...] = (
     *PROVIDERS,
     *VERTEX,
     *CHATGPT,
+    *WEBSOCKET,
     *MCP,
     *LOCAL,
     *DESIGN,

@@ -4,13 +4,14 @@ its words for what all of them can say."""
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docker_agent.config.model import Model
 from docker_agent.env.chain import Values
 from docker_agent.env.chatgpt import TOKEN
+from docker_agent.events import EmitDeltas
 from docker_agent.messages import JSON, NO_SAMPLING
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_request import MessagesSettings
@@ -19,16 +20,19 @@ from docker_agent.models.chatgpt import ChatGpt, ChatGptTickets
 from docker_agent.models.dmr import DockerModel, runner_tools
 from docker_agent.models.engine import EngineSettings
 from docker_agent.models.engine_life import Engine, Lease
+from docker_agent.models.errors import HttpError
 from docker_agent.models.gemini import Gemini
 from docker_agent.models.gemini_config import GeminiSettings
-from docker_agent.models.http import Http
+from docker_agent.models.http import Http, Response
 from docker_agent.models.local import LocalModel
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
+from docker_agent.models.port import Ask, ModelCard
 from docker_agent.models.port import Model as Port
-from docker_agent.models.port import ModelCard
+from docker_agent.models.port import Reply as Answered
 from docker_agent.models.resolve import resolve
 from docker_agent.models.vertex import Place, claude_settings, generate_url, on_openapi
+from docker_agent.models.websocket import open_socketed
 from tests.scripted import anthropic_parts, chatgpt_rules, gemini_parts, parts
 from tests.scripted.actions import Action, Asked, Send
 from tests.scripted.anthropic_render import in_messages_words
@@ -154,6 +158,41 @@ def _vertex_garden(http: Http, url: str, name: str) -> Port:
     base_url = on_openapi(resolved, _place(url.removesuffix("/v1"), "meta")).base_url
     settings = ChatSettings(f"{base_url}/chat/completions", name)
     return OpenAIChat(_as_bearer(http), settings, CARD)
+
+
+@dataclass(frozen=True, slots=True)
+class _OverSocket:
+    """A model whose connections live as long as one question."""
+
+    http: Http
+    settings: ResponsesSettings
+    card: ModelCard = CARD
+
+    async def reply(self, ask: Ask, emit: EmitDeltas) -> Answered:
+        """Ask over a websocket, and nowhere else."""
+        async with open_socketed(_NoPost(self.http)) as http:
+            return await OpenAIResponses(http, self.settings, CARD).reply(ask, emit)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoPost:
+    """A client that must not be needed."""
+
+    http: Http
+
+    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
+        """Nothing asks."""
+        return self.http.get(url, headers)
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AbstractAsyncContextManager[Response]:
+        """What cannot be asked over a websocket fails."""
+        raise HttpError("the connection broke", transient=True)
+
+
+def _websocket(http: Http, url: str, name: str) -> Port:
+    return _OverSocket(http, ResponsesSettings(f"{url}/responses", name, secrets=(SECRET,)))
 
 
 def _chatgpt(http: Http, url: str, name: str) -> Port:
@@ -300,6 +339,7 @@ PARSERS.update(
 
 PROTOCOLS: dict[str, Protocol] = {
     **PARSERS,
+    "websocket": replace(PARSERS["responses"], open=_websocket),
     "chatgpt": replace(PARSERS["responses"], open=_chatgpt),
     "vertex": replace(PARSERS["gemini"], open=_vertex),
     "vertex-claude": replace(PARSERS["anthropic"], open=_vertex_claude),

@@ -84,6 +84,7 @@ def servers(scripted: Scripted) -> Generator[dict[str, tuple[str, Scripted | Gem
             "responses": (scripted.url, scripted),
             "anthropic": (claude.url, claude),
             "gemini": (gemini.url, gemini),
+            "websocket": (scripted.url, scripted),
             "chatgpt": (scripted.url, scripted),
             "vertex": (gemini.url, gemini),
             "vertex-claude": (claude.url, claude),

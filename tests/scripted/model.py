@@ -25,6 +25,7 @@ from tests.scripted.parts import fail
 from tests.scripted.render import CHAT, Wire, render
 from tests.scripted.responses import RESPONSES
 from tests.scripted.steps import Reply
+from tests.scripted.websocket import SocketTalk
 
 STALL = 0.25
 """Seconds a write may get nowhere before the peer counts as not reading."""
@@ -157,12 +158,41 @@ class _Connection:
         self._scripted.visits.append(f"{method} {path}")
         path = path.partition("?")[0]
         wire = next((WIRES[end] for end in WIRES if path.endswith(end)), None)
-        if method == "POST" and wire is not None:
+        if headers.get("upgrade", "").lower() == "websocket" and wire is RESPONSES:
+            await self._talk_by_socket(headers, path)
+        elif method == "POST" and wire is not None:
             await self._complete(Heard(_object(raw), headers, raw, path, self._number, 0), wire)
         elif method == "GET" and path.endswith("/models"):
             await self._reply(_models(self._scripted.names()))
         else:
             await self._reply(render(fail(404, f"no {method} {path} here"), _NOBODY))
+
+    async def _talk_by_socket(self, headers: dict[str, str], path: str) -> None:
+        """Questions and answers over a websocket, until the peer leaves."""
+        self._open = False
+        if headers.get("authorization") == "Bearer no-sockets":
+            await self._reply(render(fail(426, "no sockets here"), _NOBODY))
+            return
+        talk = SocketTalk(
+            self._exactly, lambda data: self._write(data, 0, None), lambda how: self._hang_up(how)
+        )
+        await talk.welcome(headers)
+        reading = asyncio.create_task(talk.read())
+        try:
+            while (raw := await talk.question()) is not None:
+                heard = Heard(_object(raw), headers, raw, path, self._number, 0)
+                await talk.play(self._by_socket(heard), heard)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    def _by_socket(self, heard: Heard) -> Iterator[Action]:
+        name = str(heard.body.get("model", ""))
+        reply: Reply = self._scripted.model(name).answer(heard)
+        if heard.body.get("type") != "response.create" or {"stream", "background"} & {*heard.body}:
+            reply = fail(400, "a socket takes response.create, and streams anyway")
+        asked = Asked(name, heard.number, stream=True, include_usage=True)
+        return render(reply, asked, RESPONSES)
 
     async def _complete(self, heard: Heard, wire: Wire) -> None:
         name = str(heard.body.get("model", ""))

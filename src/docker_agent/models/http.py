@@ -353,6 +353,12 @@ class _Exchange:
         return connection
 
 
+def is_proxied(url: str) -> bool:
+    """Whether the environment wants a proxy between us and an address."""
+    parts = urlsplit(url)
+    return _has_proxy(parts.scheme, parts.hostname or "")
+
+
 def _has_proxy(scheme: str, host: str) -> bool:
     """Whether the environment wants a proxy for this host; this machine itself never has one."""
     if _is_loopback(host) or host.endswith(_OF_DOCKER):

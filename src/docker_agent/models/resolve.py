@@ -203,6 +203,15 @@ def extra_sampling(options: Mapping[str, JSON]) -> dict[str, JSON]:
     return found
 
 
+def wants_websocket(resolved: Resolved) -> bool:
+    """Whether the file asks for a websocket in place of HTTP. Source: agent-file.md §3.7."""
+    asked = resolved.options.get("transport")
+    known = isinstance(asked, str) and asked.lower() in ("sse", "websocket")
+    if asked is not None and not known:
+        log.debug("provider_opts.transport is neither 'sse' nor 'websocket' and is left out")
+    return known and str(asked).lower() == "websocket"
+
+
 def _effort(model: Model) -> str | None:
     """The effort OpenAI's models take. Source: agent-file.md §3.9."""
     if not takes_effort(model.model):

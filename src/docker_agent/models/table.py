@@ -20,7 +20,7 @@ from docker_agent.models.chatgpt import ChatGpt, by_subscription, chatgpt_settin
 from docker_agent.models.dmr import open_docker_model
 from docker_agent.models.endpoints import takes_effort
 from docker_agent.models.gemini import Gemini, gemini_settings
-from docker_agent.models.http import Http
+from docker_agent.models.http import Http, HttpClient, is_proxied
 from docker_agent.models.local import open_local
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
@@ -32,6 +32,7 @@ from docker_agent.models.resolve import (
     extra_sampling,
     output_field,
     overlaid,
+    wants_websocket,
 )
 
 SHIPPED = Catalogue()
@@ -126,9 +127,16 @@ async def open_responses(resolved: Resolved, opening: Opening) -> AsyncGenerator
         reasons=takes_effort(reached.model),
         track_usage=resolved.track_usage,
     )
-    yield OpenAIResponses(
-        opening.http, settings, opening.catalogue.completed(model_card(resolved, reached.model))
-    )
+    card = opening.catalogue.completed(model_card(resolved, reached.model))
+    # Recordings, gateways and proxies carry HTTP; a websocket is for the plain client alone.
+    plain = isinstance(opening.http, HttpClient) and not is_proxied(reached.url)
+    if plain and wants_websocket(resolved):
+        from docker_agent.models.websocket import open_socketed
+
+        async with open_socketed(opening.http) as http:
+            yield OpenAIResponses(http, settings, card)
+        return
+    yield OpenAIResponses(opening.http, settings, card)
 
 
 def model_card(resolved: Resolved, model: str) -> ModelCard:
