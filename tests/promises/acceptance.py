@@ -12,6 +12,9 @@ ACCEPTANCE = [
                 "Two keys at work at the same moment, under one conversation id: no toolset "
                 "shows one what the other did."
             ),
+            "memory:turns": (
+                "A run sees at once what it changes in memories; they change when it ends well."
+            ),
             "two-users:failed": "A turn that fails advances no state, and hands nobody over.",
         },
     ),

@@ -6,6 +6,7 @@ Source: runtime.md §1.3, §11.4, §8.6; chat-server.md §7.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from tests.conftest import Serve
 from tests.harness import Server, agent_yaml
 from tests.requirements import requirement
+from tests.scripted.client import Response
 from tests.scripted.gate import Gate
 from tests.scripted.heard import Heard, Model
 from tests.scripted.model import Scripted
@@ -75,6 +77,13 @@ class Two:
                 gate.open()
             return {user: reply.result() for user, reply in asked.items()}
 
+    def when_free(self, user: str, text: str, **more: Any) -> Response:  # noqa: ANN401 - fields
+        """A reply, once a run that was cut has let go of the conversation."""
+        end = time.monotonic() + 10
+        while (reply := self.clients[user].chat(text, **more)).status == 409:
+            assert time.monotonic() < end
+        return reply
+
     def in_turn(self, agent: str) -> dict[str, str]:
         """What each is answered, one after the other."""
         return {
@@ -91,7 +100,7 @@ def two(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Generat
     keys.write_text("".join(f"{user}:key-{user}\n" for user in USERS))
     keys.chmod(0o600)
     agents = {name: {"model": f"two-{name}", **of} for name, of in AGENTS.items()}
-    flags = ("--api-keys-file", str(keys), "--conversations-max", "99")
+    flags = ("--api-keys-file", str(keys), "--conversations-max", "99", "--request-timeout", "3s")
     with Server(agent_yaml(scripted.url, agents), *flags, home=home) as server:
         yield Two(server, scripted)
 
@@ -301,17 +310,76 @@ def test_a_hand_off_of_one_key_moves_nobody_else(two: Two) -> None:
 
 
 @requirement("two-users:failed")
-@pytest.mark.parametrize("agent", ["todo", "shared"])
-def test_a_failed_turn_of_one_key_advances_nothing(two: Two, agent: str) -> None:
-    """DESIGN.md §1: neither its own state, nor anybody else's."""
+@pytest.mark.parametrize("agent", ["todo", "shared", "memory"])
+@pytest.mark.parametrize("how", ["error", "client", "deadline"])
+def test_a_failed_turn_of_one_key_advances_nothing(two: Two, agent: str, how: str) -> None:
+    """DESIGN.md §1: neither its own state, nor anybody else's, however it fails."""
     tool, arguments, show = KEPT[agent]
-    model = two.model(agent)
+    model, gate = two.model(agent), Gate()
     client = two.clients["anna"]
     own = {"x-conversation-id": "failing"}
-    model.script(call(tool, written(arguments, "lost")), fail(401, "no"))
-    assert client.chat("I am anna", model=agent, headers=own).status == 502
+    end = fail(401, "no") if how == "error" else hold(gate) + say("late")
+    model.script(
+        call(tool, written(arguments, "lost"), id="c1", index=0) + call(show, {}, id="c2", index=1),
+        call(show, {}, id="c3"),
+        end,
+    )
+    with client.stream("I am anna", model=agent, headers=own) as stream:
+        if how == "client":
+            gate.wait_reached()
+            stream.hang_up()
+            assert model.heard[-1].wait_cut()
+        else:
+            code = "model_error" if how == "error" else "timeout"
+            assert stream.rest()[-1]["error"]["code"] == code
+    assert "lost" in model.heard[-1].messages[-1]["content"]
     model.script(call(show, {}), lambda heard: say(heard.messages[-1]["content"]))
-    assert "lost" not in client.chat("I am anna", model=agent, headers=own).content
+    for user in ("anna", "ben"):
+        reply = two.when_free(user, f"I am {user}", model=agent, headers=own)
+        assert "lost" not in reply.content
+
+
+@requirement("two-users:failed", "memory:turns")
+def test_a_turn_that_ends_well_keeps_what_it_changed(two: Two) -> None:
+    """runtime.md §9.6: added, changed and deleted in one turn, and seen in the next one; a turn
+    that pauses for the client's tools has ended well."""
+    model, client = two.model("memory"), two.clients["ben"]
+
+    def ids(heard: Heard) -> list[str]:
+        return [one["id"] for one in json.loads(heard.messages[-1]["content"])]
+
+    model.script(
+        call("add_memory", {"memory": "first"}, id="c1", index=0)
+        + call("add_memory", {"memory": "second", "category": "x"}, id="c2", index=1),
+        call("search_memories", {"query": "second"}, id="c3"),
+        lambda heard: call("update_memory", {"id": ids(heard)[0], "memory": "other"}, id="c4"),
+        call("search_memories", {"query": "first"}, id="c5"),
+        lambda heard: call("delete_memory", {"id": ids(heard)[0]}, id="c6"),
+        call("get_memories", {}, id="c7"),
+        say("done"),
+    )
+    assert client.chat("I am ben", model="memory").content == "done"
+    seen = json.loads(model.heard[-1].messages[-1]["content"])
+    model.script(call("get_memories", {}), lambda heard: say(heard.messages[-1]["content"]))
+    kept = json.loads(client.chat("I am ben", model="memory").content)
+    assert kept == seen
+    assert [(one["memory"], one["category"]) for one in kept if one["memory"] != "ben"] == [
+        ("other", "x")
+    ]
+    [theirs] = [one["id"] for one in kept if one["memory"] == "other"]
+    model.script(
+        call("update_memory", {"id": theirs, "memory": "mine again"}, id="c1"),
+        call("look", {}, id="c2"),
+    )
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    paused = client.chat("I am ben", model="memory", tools=[tool]).json["choices"][0]
+    assert paused["finish_reason"] == "tool_calls"
+    model.script(
+        call("delete_memory", {"id": theirs}, id="c1"),
+        call("delete_memory", {"id": theirs}, id="c2"),
+        lambda heard: say(heard.messages[-1]["content"]),
+    )
+    assert "no memory with the ID" in client.chat("I am ben", model="memory").content
 
 
 @requirement("two-users:failed")

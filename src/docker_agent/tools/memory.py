@@ -11,6 +11,7 @@ import msgspec
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
 from docker_agent.tools.arguments import Parameters
+from docker_agent.tools.memory_changes import Changes, Memories, Stored
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 
 if TYPE_CHECKING:
@@ -102,12 +103,12 @@ class Nothing(msgspec.Struct, frozen=True):
     """What `get_memories` takes."""
 
 
-Handler = Callable[[Any, str], Awaitable[str]]
+Handler = Callable[[Any, Memories], Awaitable[str]]
 
 
 class MemoryTools:
     """Five tools over one store. A caller reaches their own memories alone: those of the key and
-    the `user` of the request (runtime.md §1.3)."""
+    the `user` of the request (runtime.md §1.3). What a run changes is kept when it ends well."""
 
     name = "memory"
     scope: Scope = "caller"
@@ -115,6 +116,7 @@ class MemoryTools:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._changes: dict[str, Changes] = {}
         self._handlers: Mapping[str, tuple[Parameters[Any], Handler]] = {
             "add_memory": (Parameters(Addition), self._add),
             "get_memories": (Parameters(Nothing), self._all),
@@ -143,34 +145,51 @@ class MemoryTools:
 
     async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
         parameters, handler = self._handlers[name]
-        return ToolResult(await handler(parameters.read(arguments), context.caller))
+        return ToolResult(await handler(parameters.read(arguments), self._memories(context)))
 
-    async def _add(self, wanted: Addition, caller: str) -> str:
-        added = await self._store.add(caller, wanted.memory, wanted.category or "")
+    def _memories(self, context: CallContext) -> Memories:
+        """The caller's memories as this run sees them. `owner` is this run's alone as long as it
+        lasts; without one there is no end to wait for."""
+        owner = context.owner
+        if not owner:
+            return Stored(self._store, context.caller)
+        if owner not in self._changes:
+            changes = self._changes[owner] = Changes(self._store, context.caller)
+
+            async def ended(well: bool) -> None:
+                self._changes.pop(owner, None)
+                if well:
+                    await changes.keep()
+
+            context.at_end(ended)
+        return self._changes[owner]
+
+    async def _add(self, wanted: Addition, memories: Memories) -> str:
+        added = await memories.add(wanted.memory, wanted.category or "")
         return f"Memory added successfully with ID: {added}"
 
-    async def _all(self, wanted: Nothing, caller: str) -> str:
-        return _listed(await self._store.all(caller))
+    async def _all(self, wanted: Nothing, memories: Memories) -> str:
+        return _listed(await memories.all())
 
-    async def _search(self, wanted: Search, caller: str) -> str:
+    async def _search(self, wanted: Search, memories: Memories) -> str:
         words = (wanted.query or "").casefold().split()
         category = (wanted.category or "").casefold()
         return _listed(
             [
                 found
-                for found in await self._store.all(caller)
+                for found in await memories.all()
                 if all(word in found.memory.casefold() for word in words)
                 and (not category or found.category.casefold() == category)
             ]
         )
 
-    async def _update(self, wanted: Change, caller: str) -> str:
-        if not await self._store.update(caller, wanted.id, wanted.memory, wanted.category):
+    async def _update(self, wanted: Change, memories: Memories) -> str:
+        if not await memories.update(wanted.id, wanted.memory, wanted.category):
             raise _unknown(wanted.id)
         return f"Memory with ID {wanted.id} updated successfully"
 
-    async def _delete(self, wanted: Deletion, caller: str) -> str:
-        if not await self._store.delete(caller, wanted.id):
+    async def _delete(self, wanted: Deletion, memories: Memories) -> str:
+        if not await memories.delete(wanted.id):
             raise _unknown(wanted.id)
         return f"Memory with ID {wanted.id} deleted successfully"
 

@@ -58,18 +58,26 @@ class MemoryStore:
             raise _unusable(exc) from exc
         return [Memory(*map(str, row)) for row in rows]
 
-    async def add(self, scope: str, memory: str, category: str) -> str:
-        """Keep a memory; its id, which is the time in nanoseconds."""
+    def new(self, memory: str, category: str) -> Memory:
+        """A memory of now, which is not kept yet; its id is the time in nanoseconds."""
         now = self._now_ns()
         created = datetime.fromtimestamp(now // 1_000_000_000, UTC)
-        written = created.isoformat().replace("+00:00", "Z")
+        return Memory(str(now), created.isoformat().replace("+00:00", "Z"), memory, category)
+
+    async def add(self, scope: str, memory: str, category: str) -> str:
+        """Keep a memory; its id."""
+        return await self.put(scope, self.new(memory, category))
+
+    async def put(self, scope: str, new: Memory) -> str:
+        """Keep a new memory; its id, a later one where another memory has it."""
+        id = int(new.id)
         while not await self._changed(
             "INSERT OR IGNORE INTO memories (id, created_at, memory, category, scope)"
             " VALUES (?, ?, ?, ?, ?)",
-            (str(now), written, memory, category, scope),
+            (str(id), new.created_at, new.memory, new.category, scope),
         ):
-            now += 1
-        return str(now)
+            id += 1
+        return str(id)
 
     async def update(self, scope: str, id: str, memory: str, category: str | None) -> bool:
         """Put other words in place of a memory's; without a category it keeps its own. False when
