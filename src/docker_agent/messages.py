@@ -197,12 +197,38 @@ class ToolList:
 NO_TOOLS = ToolList()
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, as the provider counted them. `cached` and `cache_write` are part of `prompt`,
+    `reasoning` part of `completion`. `cost` is dollars for the calls whose prices are known; None:
+    none is."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.cache_write + other.cache_write,
+            self.reasoning + other.reasoning,
+            other.cost if self.cost is None else self.cost + (other.cost or 0.0),
+        )
+
+
+NO_USAGE = Usage()
+
+
 class ToolResult(msgspec.Struct, frozen=True):
     """What a tool answered.
 
     `text` is what the model reads (empty becomes `(no output)`), `parts` pictures and documents
     beside it, `structured` and `meta` are for observers. `next_model` names the model of the next
-    call, `end_run` stops after this batch.
+    call, `end_run` stops after this batch, `usage` is what models were paid for the answer.
     """
 
     text: str
@@ -212,6 +238,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     meta: JSON = None
     next_model: str | None = None
     end_run: bool = False
+    usage: Usage = NO_USAGE
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -257,31 +284,6 @@ class Format(msgspec.Struct, frozen=True):
     description: str | None = None
     strict: bool | None = None
 
-
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens, as the provider counted them. `cached` and `cache_write` are part of `prompt`,
-    `reasoning` part of `completion`. `cost` is dollars for the calls whose prices are known; None:
-    none is."""
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    cache_write: int = 0
-    reasoning: int = 0
-    cost: float | None = None
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt + other.prompt,
-            self.completion + other.completion,
-            self.cached + other.cached,
-            self.cache_write + other.cache_write,
-            self.reasoning + other.reasoning,
-            other.cost if self.cost is None else self.cost + (other.cost or 0.0),
-        )
-
-
-NO_USAGE = Usage()
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 

@@ -98,6 +98,7 @@ async def answer_call(
     else:
         strand.ledger.changed |= not (spec.read_only or spec.harmless)
         result = await _call(strand, spec, owner, call, dict(arguments))
+        strand.ledger.usage += result.usage
     result = await finished(strand, reader, spec, call, arguments, result)
     await strand.tell(ToolFinished(call, result))
     if spec.category == RUNTIME_CATEGORY:
