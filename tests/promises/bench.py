@@ -11,6 +11,7 @@ BENCH = [
             "scripted:sdk": (
                 "The official SDK understands every kind of answer of the scripted model server."
             ),
+            "scripted:embeddings": "The official SDK reads its vectors, as `/embeddings` has them.",
             "scripted:order": "Replies come one per request in order and the last one repeats.",
             "scripted:shapes": "A stream has exactly the provider's habits that were scripted.",
             "scripted:writes": (

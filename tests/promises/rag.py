@@ -51,7 +51,36 @@ RAG = [
         {
             "rag:words": "Words are counted as BM25 wants them, in scripts without blanks too.",
             "rag:bm25": "BM25 scores as its formula says, with `k1`, `b`, `threshold` and `limit`.",
+            "rag:meaning": (
+                "Pieces whose vectors are near to the question's are found; numpy changes the "
+                "speed alone."
+            ),
+            "rag:meaning:batches": "Texts are sent in batches, a few requests at once.",
+            "rag:meaning:incremental": "A text that a model has seen is not sent again.",
+            "rag:meaning:changed": (
+                "Another model, or vectors of another length, make the index anew."
+            ),
+            "rag:meaning:secrets": "Secrets do not leave with a text.",
+            "rag:meaning:errors": (
+                "A model that fails is told once and asked again; a text that it does not take is "
+                "left out."
+            ),
             "rag:fusion": "Lists are joined by rank, weight or best score; equal texts are one.",
+        },
+    ),
+    *kept(
+        "agent-file.md §2.11; agent-file.md §2.7.2",
+        {
+            "rag:embeddings:wire": (
+                "`/embeddings` is asked as the official SDK asks it, and read in any form."
+            ),
+            "rag:embeddings:errors": "What a model of vectors does wrong is a model error.",
+            "rag:embeddings:reached": (
+                "Such a model is named, addressed and keyed as chat models are, behind a gateway "
+                "too; `auto` takes OpenAI's or Docker Model Runner's."
+            ),
+            "rag:check": "`check` shows a source's tool and models, and touches nothing.",
+            "rag:skills": "Skills that work for themselves may use sources.",
         },
     ),
     *kept(
@@ -62,6 +91,7 @@ RAG = [
                 "Results are a JSON list, best first, bounded in number and length; empty when "
                 "nothing fits."
             ),
+            "rag:usage": "What a search costs counts in the usage of the run.",
             "rag:served": "An agent answers from a document by calling its tool.",
         },
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from tests.scripted.embeddings import embedded
 from tests.scripted.gate import PATIENCE
 from tests.scripted.parts import Reply, say
 
@@ -146,8 +147,8 @@ class Model:
 
 
 def echo(heard: Heard) -> Reply:
-    """The last user text again."""
-    return say(heard.text)
+    """The last user text again; vectors, where these were asked for."""
+    return embedded(heard) if heard.path.endswith("/embeddings") else say(heard.text)
 
 
 def _text(content: str | list[dict[str, Any]] | None) -> str:

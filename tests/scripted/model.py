@@ -31,7 +31,7 @@ STALL = 0.25
 """Seconds a write may get nowhere before the peer counts as not reading."""
 SEND_BUFFER = 64 << 10
 """Bytes the kernel may hold for a peer that does not read (Linux doubles it)."""
-WIRES = {"/chat/completions": CHAT, "/responses": RESPONSES}
+WIRES = {"/chat/completions": CHAT, "/responses": RESPONSES, "/embeddings": CHAT}
 """The APIs it speaks, by the end of the path."""
 
 BACKLOG = 512

@@ -3,7 +3,7 @@ agent-file.md §2.1."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -11,7 +11,8 @@ import msgspec
 from docker_agent.config.agent_file import Agent, AgentFile
 from docker_agent.config.convert import MOST_ERRORS, together
 from docker_agent.config.model import Model
-from docker_agent.config.references import Models, check_agents
+from docker_agent.config.rag_rules import chat_models, embedding_models, sources_of
+from docker_agent.config.references import AUTO, Models, check_agents
 from docker_agent.config.rules import file_problems
 from docker_agent.config.shared import (
     merge_commands,
@@ -48,7 +49,7 @@ def check(file: AgentFile) -> AgentFile:
     agents = [merge_skills(agent, file, groups) for agent in agents]
     for agent in agents:
         _register_agent_references(agent, models)
-    _register_rag_references(file, models)
+    _register_rag_references(file, agents, models)
     check_agents(tuple(agents))
     return msgspec.structs.replace(file, agents=tuple(agents), models=models.found)
 
@@ -125,16 +126,14 @@ def _register_toolset_references(toolset: Toolset, models: Models, owner: str) -
         models.one(_text(reference), reference, owner)
 
 
-def _register_rag_references(file: AgentFile, models: Models) -> None:
-    for name, source in file.rag.items():
-        owner = f"rag source {name!r}"
-        for strategy in source.strategies:
-            for key in ("model", "embedding_model", "chat_model"):
-                found = strategy.parameters.get(key)
-                if found is not None and found.plain() != "auto":
-                    models.one(_text(found), found, owner)
-        if source.results.reranking is not None:
-            _register(source.results.reranking, "model", models, owner)
+def _register_rag_references(file: AgentFile, agents: Sequence[Agent], models: Models) -> None:
+    named = [(f"rag source {name!r}", source) for name, source in file.rag.items()]
+    toolsets = [toolset for agent in agents for toolset in agent.toolsets]
+    inline = sources_of((*toolsets, *file.toolsets.values()))
+    for owner, source in (*named, *(("rag_config", source) for source in inline)):
+        for found in (*embedding_models(source), *chat_models(source)):
+            if _text(found) != AUTO:
+                models.one(_text(found), found, owner)
 
 
 def _register(placed: Placed, key: str, models: Models, owner: str) -> None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from docker_agent.config.convert import convert, convert_as, did_you_mean
 from docker_agent.config.rag import STRATEGIES, Bm25Keys, EmbeddingKeys, RagSource, RagStrategy
+from docker_agent.config.toolset import Toolset
+from docker_agent.config.tree import Raw, Scalar
 from docker_agent.errors import ConfigError
 
 
@@ -31,6 +33,35 @@ def rag_problems(source: RagSource) -> Iterator[ConfigError]:
     reranking = source.results.reranking
     if reranking is not None and not reranking.model:
         yield reranking.error("the key 'model' is missing")
+
+
+def sources_of(toolsets: Iterable[Toolset]) -> Iterator[RagSource]:
+    """The sources that stand in toolsets, or were put there for their `ref`."""
+    for toolset in toolsets:
+        inline = toolset.options.get("rag_config") if toolset.type == "rag" else None
+        if inline is not None:
+            yield convert(inline, RagSource)
+
+
+def embedding_models(source: RagSource) -> Iterator[Raw]:
+    """The references to models that make vectors."""
+    yield from _references(source, "embedding_model")
+
+
+def chat_models(source: RagSource) -> Iterator[Raw]:
+    """The references to models that answer."""
+    yield from _references(source, "chat_model")
+    if source.results.reranking is not None:
+        found = source.results.reranking.source.get("model")
+        if found is not None:
+            yield found
+
+
+def _references(source: RagSource, key: str) -> Iterator[Raw]:
+    for strategy in source.strategies:
+        found = strategy.parameters.get(key)
+        if found is not None and isinstance(found.node, Scalar):
+            yield found
 
 
 def strategy_keys(strategy: RagStrategy) -> Bm25Keys | EmbeddingKeys:

@@ -32,7 +32,7 @@ def merge_toolsets(agent: Agent, file: AgentFile) -> Agent:
             raise missing(agent, at, "toolset", name, file.toolsets)
     toolsets = (*agent.toolsets, *(file.toolsets[name] for name in agent.use_toolsets))
     return msgspec.structs.replace(
-        agent, toolsets=tuple(_filled_in(agent, toolset, file) for toolset in toolsets)
+        agent, toolsets=tuple(filled_in(agent, toolset, file) for toolset in toolsets)
     )
 
 
@@ -95,7 +95,8 @@ def missing(
     )
 
 
-def _filled_in(agent: Agent, toolset: Toolset, file: AgentFile) -> Toolset:
+def filled_in(agent: Agent, toolset: Toolset, file: AgentFile) -> Toolset:
+    """The toolset with what its `ref` names in the place of the `ref`. Raises `ConfigError`."""
     ref = toolset.options.get("ref")
     if toolset.type == "python" or ref is None or not isinstance(ref.node, Scalar):
         return toolset

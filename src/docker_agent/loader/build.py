@@ -15,6 +15,7 @@ import msgspec
 
 from docker_agent.config import agent_file as declared
 from docker_agent.config.expand import expand_template, needless_template_warning
+from docker_agent.config.shared import filled_in
 from docker_agent.config.toolset import Toolset as Entry
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
@@ -34,6 +35,7 @@ from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.passing import incoming_headers
 from docker_agent.loader.pieces import team_rules, tools_opening
 from docker_agent.loader.preflight import Missing, refuse_missing
+from docker_agent.loader.rag import lent
 from docker_agent.loader.reading import Seen, read_source
 from docker_agent.loader.refusals import tell_refusals
 from docker_agent.loader.skills import SkillOpening
@@ -309,7 +311,9 @@ class _Builder:
         return await self._opened(agent, entry, stack)
 
     async def _opened(self, agent: declared.Agent, entry: Entry, stack: AsyncExitStack) -> Toolset:
-        opening = msgspec.structs.replace(self._tools, name=entry.name)
+        entry = filled_in(agent, entry, self._file)
+        models = await lent(entry, self._file, self._models, stack)
+        opening = msgspec.structs.replace(self._tools, name=entry.name, lent=models)
         toolset = await stack.enter_async_context(
             tools.TOOLSETS[entry.type](entry.options, opening)
         )

@@ -13,6 +13,7 @@ import msgspec
 from docker_agent.config.agent_file import AgentFile
 from docker_agent.config.expand import Lookup
 from docker_agent.config.model import Model
+from docker_agent.config.references import AUTO
 from docker_agent.config.required import USE_VERTEX, required_variables, wants_vertex
 from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
@@ -67,6 +68,9 @@ LOCAL_MODEL = "smollm2"
 DOCKER, DOCKER_MODEL = "dmr", "ai/qwen3:latest"
 """The last resort, when there is a runner on this machine."""
 
+AUTO_EMBEDDINGS = (("openai", "text-embedding-3-small"), (DOCKER, "ai/embeddinggemma"))
+"""What `embedding_model: auto` means with a key of OpenAI, and without."""
+
 DEFAULT_MODEL_VARIABLES = ("DOCKER_AGENT_DEFAULT_MODEL", "CAGENT_DEFAULT_MODEL")
 
 
@@ -111,6 +115,23 @@ def auto_model(
 
 def _is_set(name: str, secrets: Secrets) -> bool:
     return wants_vertex(secrets.get) if name == USE_VERTEX else bool(secrets.get(name))
+
+
+def embedding_model(
+    file: AgentFile, reference: str, secrets: Secrets, *, keyless: bool = False
+) -> Model:
+    """The model that makes vectors behind a reference; `auto` is OpenAI's where there is a key,
+    else one of Docker Model Runner. Raises `ConfigError`. Source: agent-file.md §2.11."""
+    if reference == AUTO and AUTO not in file.models:
+        has_key = keyless or secrets.get("OPENAI_API_KEY")
+        provider, model = AUTO_EMBEDDINGS[0 if has_key else 1]
+        return Model(provider=provider, model=model)
+    found = file.models[reference]
+    if found.is_selector:
+        found = file.models[first_available(file, reference, secrets, keyless=keyless)]
+    if found.is_alloy:
+        raise found.error("is several models, which make vectors that do not fit together")
+    return found
 
 
 def first_available(file: AgentFile, name: str, secrets: Secrets, *, keyless: bool = False) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from docker_agent.config.agent_file import Agent, AgentFile
+from docker_agent.config.rag_rules import chat_models, sources_of
 from docker_agent.loader.hooks import models_of
 from docker_agent.models.port import Model
 from docker_agent.runtime.summaries import DEFAULT_THRESHOLD, Compaction
@@ -35,7 +36,7 @@ def wished(file: AgentFile, agent: Agent) -> Wish | None:
 
 def side_models(file: AgentFile) -> list[str]:
     """The references to models that agents use beside their own: for summaries, after calls of
-    certain toolsets, by hooks, and in skills that work for themselves."""
+    certain toolsets, by hooks, in skills that work for themselves, and for documents."""
     writers = [wish.model for agent in file.agents if (wish := wished(file, agent))]
     entries = [entry.model for agent in file.agents for entry in agent.toolsets]
     hooks = [name for agent in file.agents for name in models_of(agent)]
@@ -45,7 +46,9 @@ def side_models(file: AgentFile) -> list[str]:
         for skill in agent.merged_skills.inline
         if skill.context == "fork"
     ]
-    return [name for name in (*writers, *entries, *hooks, *skills) if name]
+    toolsets = [entry for agent in file.agents for entry in agent.toolsets]
+    documents = [str(at.plain()) for each in sources_of(toolsets) for at in chat_models(each)]
+    return [name for name in (*writers, *entries, *hooks, *skills, *documents) if name]
 
 
 def compaction(wish: Wish, own: Model, writer: Model | None) -> Compaction:

@@ -29,6 +29,7 @@ from docker_agent.loader.hooks import builtin_problems
 from docker_agent.loader.models import in_use
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.pieces import team_rules, tools_opening
+from docker_agent.loader.rag import embedding_references
 from docker_agent.loader.reading import Seen, read_source
 from docker_agent.loader.rehearsal import refused_at_start
 from docker_agent.loader.source import Source
@@ -234,9 +235,8 @@ class _Looking:
         shown.update(
             name for agent in self._file.agents if agent.fallback for name in agent.fallback.models
         )
-        return [
-            self._model(name) for name in dict.fromkeys(in_use(self._file)) if name not in shown
-        ]
+        used = (*in_use(self._file), *filter(AUTO.__ne__, embedding_references(self._file)))
+        return [self._model(name) for name in dict.fromkeys(used) if name not in shown]
 
     def _check_unbuilt(self) -> None:
         try:

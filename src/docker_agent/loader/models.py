@@ -18,6 +18,7 @@ from docker_agent.loader.choose import (
     DOCKER_MAX_TOKENS,
     DOCKER_MODEL,
     auto_model,
+    embedding_model,
     first_available,
     known_providers,
     missing_variables,
@@ -30,6 +31,7 @@ from docker_agent.models import gateway as gateways
 from docker_agent.models import table
 from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.dmr_find import docker_default
+from docker_agent.models.embedding_table import Embedder, embedder_of
 from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
 from docker_agent.models.fitting import fitting
 from docker_agent.models.http import Http
@@ -128,6 +130,7 @@ class Models:
             for target in expand(file.models, rule.model)
         )
         self._opened: dict[str, Model] = {}
+        self._embedders: dict[str, Embedder] = {}
 
     def check(self) -> Missing:
         """The variables that are not set, and who needs each. Raises `ConfigError` for providers
@@ -180,6 +183,27 @@ class Models:
         if name not in self._opened:
             self._opened[name] = await self._open(name, stack)
         return self._opened[name]
+
+    def embedder(self, reference: str) -> Embedder:
+        """A model that makes vectors, by its reference; it reaches nothing before it is asked.
+        Raises `ConfigError`."""
+        if reference not in self._embedders:
+            self._embedders[reference] = self._open_embedder(reference)
+        return self._embedders[reference]
+
+    def _open_embedder(self, reference: str) -> Embedder:
+        model = embedding_model(
+            self._file, reference, self._secrets, keyless=self._overrides.keyless
+        )
+        if model.provider not in known_providers(self._file):
+            self._refuse_provider(model)
+        resolved, opening = resolve(model, self._file.providers), self._opening
+        gateway = self._overrides.gateway
+        if gateway is not None and not self._overrides.replay and gateways.applies(resolved):
+            resolved = gateways.through(gateway, resolved, reference, self._secrets)
+            through = gateways.ToGateway(opening.http, gateway, self._secrets, resolved.minted)
+            opening = msgspec.structs.replace(opening, http=through)
+        return embedder_of(resolved, opening)
 
     async def _open(self, name: str, stack: AsyncExitStack) -> Model:
         model = self._file.models[name]

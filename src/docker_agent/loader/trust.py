@@ -16,6 +16,8 @@ from docker_agent.config.expand import expand_shell, variable_names
 from docker_agent.config.model import Model
 from docker_agent.env.chain import Secrets, settings_of
 from docker_agent.errors import ConfigError
+from docker_agent.loader.models import in_use
+from docker_agent.loader.rag import embedding_references
 from docker_agent.models.endpoints import ENDPOINTS
 from docker_agent.models.resolve import resolve
 from docker_agent.registry.reference import is_this_machine
@@ -89,12 +91,10 @@ class Told:
 def refuse_leaks(file: AgentFile, secrets: Secrets) -> None:
     """Raise `ConfigError` for a model that would send a provider's key, or a secret in its address,
     to somebody else."""
-    for agent in file.agents:
-        fallbacks = agent.fallback.models if agent.fallback else ()
-        for name in (*agent.models, *fallbacks):
-            model = file.models.get(name)
-            if model is not None and not model.is_selector and not model.is_alloy:
-                _refuse_leak(model, file, secrets.get)
+    for name in dict.fromkeys((*in_use(file), *embedding_references(file))):
+        model = file.models.get(name)
+        if model is not None and not model.is_selector and not model.is_alloy:
+            _refuse_leak(model, file, secrets.get)
 
 
 def _refuse_leak(model: Model, file: AgentFile, env: Callable[[str], str | None]) -> None:

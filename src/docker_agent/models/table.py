@@ -60,7 +60,7 @@ NOT_YET = ("amazon-bedrock",)
 """Protocols of agent files that this program does not speak yet; such a model stops the start."""
 
 
-class _Reached(msgspec.Struct, frozen=True):
+class Reached(msgspec.Struct, frozen=True):
     """Where a model is, with its key in `headers`, and the texts no message may show."""
 
     url: str
@@ -69,7 +69,7 @@ class _Reached(msgspec.Struct, frozen=True):
     secrets: Sequence[str]
 
 
-def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
+def reach(resolved: Resolved, secrets: Secrets, path: str) -> Reached:
     """The address of `path` at the model's host, and what opens it. Raises `ConfigError`."""
     declared = resolved.declared
     if not resolved.base_url:
@@ -86,7 +86,7 @@ def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
     version = resolved.options.get("api_version")
     query = f"?api-version={version}" if version else ""
     authorization = {"Authorization": f"Bearer {key}"} if key else {}
-    return _Reached(
+    return Reached(
         url=f"{base_url.rstrip('/')}/{path}{query}",
         model=model,
         headers=overlaid(authorization, resolved.headers),
@@ -97,7 +97,7 @@ def _reach(resolved: Resolved, secrets: Secrets, path: str) -> _Reached:
 @asynccontextmanager
 async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
     """A model behind a Chat Completions endpoint."""
-    reached = _reach(resolved, opening.secrets, "chat/completions")
+    reached = reach(resolved, opening.secrets, "chat/completions")
     settings = ChatSettings(
         url=reached.url,
         model=reached.model,
@@ -117,7 +117,7 @@ async def open_chat(resolved: Resolved, opening: Opening) -> AsyncGenerator[Mode
 @asynccontextmanager
 async def open_responses(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
     """A model behind a Responses endpoint."""
-    reached = _reach(resolved, opening.secrets, "responses")
+    reached = reach(resolved, opening.secrets, "responses")
     settings = ResponsesSettings(
         url=reached.url,
         model=reached.model,

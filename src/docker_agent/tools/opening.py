@@ -10,6 +10,7 @@ import msgspec
 from docker_agent.env.chain import Secrets
 from docker_agent.tools.background import Background
 from docker_agent.tools.jobs import Jobs
+from docker_agent.tools.rag.lent import Lent
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -20,7 +21,7 @@ class Opening(msgspec.Struct, frozen=True):
     `config_dir` is what relative paths of the file mean (None: it lies on no disk), `source` the
     file's full name, `data_dir` where data of agents is kept, `cache_dir` where downloads are.
     `name` is the one that the entry has, `background` keeps what it starts, `jobs` are those of the
-    whole server.
+    whole server, `lent` the models that it asks.
     """
 
     working_dir: Path
@@ -34,6 +35,7 @@ class Opening(msgspec.Struct, frozen=True):
     name: str = ""
     background: Background = msgspec.field(default_factory=Background)
     jobs: Jobs = msgspec.field(default_factory=Jobs)
+    lent: Lent = Lent()
 
     def own_data(self, kind: str) -> Path | None:
         """Where data of this kind lies that belongs to this file alone; None without a data

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
-from docker_agent.tools.filesystem.work import Stop
+from docker_agent.tools.filesystem.work import Stop, in_thread
+
+T = TypeVar("T")
 
 WORK = 0.001
 REST = 0.0002
@@ -29,3 +33,8 @@ class Gentle:
     def is_over(self) -> int:
         """1 when the work is not wanted any more: what SQLite asks while it works."""
         return int(self._stop.is_set())
+
+
+async def off_loop(work: Callable[[Gentle], T]) -> T:
+    """Do long work in a thread; cancellation tells it to end, and leaves it behind."""
+    return await in_thread(lambda stop: work(Gentle(stop)), finish=False)

@@ -9,24 +9,25 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
 
 from docker_agent.errors import ToolError
-from docker_agent.tools.filesystem.work import in_thread
 from docker_agent.tools.life import CLOSE_SECONDS, PAUSES, first, told
+from docker_agent.tools.rag.database import Unusable
 from docker_agent.tools.rag.files import Docs, Document, Found, Stamp, Text, read_text
-from docker_agent.tools.rag.gentle import Gentle
-from docker_agent.tools.rag.store import Unusable
-from docker_agent.tools.rag.strategy import Changed, Refused, Strategy
-
-T = TypeVar("T")
+from docker_agent.tools.rag.gentle import off_loop
+from docker_agent.tools.rag.lent import Refused
+from docker_agent.tools.rag.store import Changed
+from docker_agent.tools.rag.strategy import Strategy
 
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 """Between two looks at the documents; what changes must stay the same from one to the next before
 it is indexed (runtime.md §14.2)."""
+
+USED_SECONDS = 6 * 3600.0
+"""How often an index is said to be in use, which keeps other servers from deleting it."""
 
 WATCH_SHARE = 50
 """How many times longer than a look the pause after it is at least: looking at very many files must
@@ -48,6 +49,8 @@ class Index:
         self._label = f"rag {name} ({strategy.type})"
         self._docs = docs
         self._seen: dict[str, Stamp] = {}
+        self._opened = self._stale = False
+        self._renewed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -62,38 +65,52 @@ class Index:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
 
+    def renew(self) -> None:
+        """Another model answers now than the one that made the index: build it anew."""
+        self._stale = True
+        self.ready = False
+        self.settled.clear()
+        self._renewed.set()
+
     async def _live(self) -> None:
         failures = 0
-        opened = False
         while True:
             look: Found | None = None
             try:
-                if not opened:
-                    await self._open()
-                    opened = True
+                await self._open()
                 look = await self._pass()
             except* (Unusable, Refused, Changed) as group:
-                self._failed(told(first(group)))
-            if look is None:
+                problem = first(group)
+                self._failed(problem)
                 failures += 1
-                await asyncio.sleep(PAUSES[min(failures, len(PAUSES)) - 1])
-            else:
-                failures = 0
-                await self._change(look)
+            if look is None:
+                if not self._stale or failures > 1:
+                    await asyncio.sleep(PAUSES[min(failures, len(PAUSES)) - 1])
+                continue
+            failures = 0
+            await self._change(look)
 
     async def _open(self) -> None:
-        await _off_loop(self.strategy.store.open)
-        for told_empty in await _off_loop(lambda _: [*self._docs.empty()]):
-            log.warning("%s", told_empty)
+        """Make what is needed to begin, once, and let go of what is of no use any more."""
+        if not self._opened:
+            await off_loop(self.strategy.store.open)
+            self._opened = True
+            for empty in await off_loop(lambda _: [*self._docs.empty()]):
+                log.warning("%s", empty)
+        if self._stale:
+            await off_loop(self.strategy.store.clear)
+            self._seen.clear()
+            self._stale = False
+        self._renewed.clear()
 
     async def _pass(self) -> Found:
         """Bring the index to what the documents are now."""
         store = self.strategy.store
-        look = await _off_loop(self._docs.look)
-        known = await _off_loop(store.known)
+        look = await off_loop(self._docs.look)
+        known = await off_loop(store.known)
         gone = [path for path in known if path not in look.documents]
         if gone:
-            await _off_loop(lambda gentle: store.forget(gone, gentle))
+            await off_loop(lambda gentle: store.forget(gone, gentle))
         changed = [
             document
             for path, document in look.documents.items()
@@ -125,10 +142,10 @@ class Index:
         """Index one document unless it is what it was; why it is left out, or nothing."""
         store = self.strategy.store
         try:
-            found: Text = await _off_loop(lambda _: read_text(document))
+            found: Text = await off_loop(lambda _: read_text(document))
         except ToolError as exc:
             if known is not None:
-                await _off_loop(lambda gentle: store.forget([document.place.real], gentle))
+                await off_loop(lambda gentle: store.forget([document.place.real], gentle))
             return str(exc).removeprefix(": ")
         if found.digest == known:
             return found.problem
@@ -139,7 +156,7 @@ class Index:
             if not exc.input:
                 raise
             problem, pieces = str(exc), ()
-        await _off_loop(lambda gentle: store.keep(document, found.digest, pieces, gentle))
+        await off_loop(lambda gentle: store.keep(document, found.digest, pieces, gentle))
         return problem
 
     async def _change(self, last: Found) -> None:
@@ -147,15 +164,21 @@ class Index:
         while."""
         before = _stamps(last)
         changing: Mapping[str, Stamp] | None = None
-        pause = WATCH_SECONDS
-        while True:
-            await asyncio.sleep(pause)
+        pause, told_at = WATCH_SECONDS, time.monotonic()
+        while not await self._renewed_within(pause):
             began = time.monotonic()
-            now = _stamps(await _off_loop(self._docs.look))
+            now = _stamps(await off_loop(self._docs.look))
             pause = max(WATCH_SECONDS, WATCH_SHARE * (time.monotonic() - began))
-            if now == changing:
+            if now == changing or began - told_at > USED_SECONDS:
                 return
             changing = None if now == before else now
+
+    async def _renewed_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._renewed.wait()
+        except TimeoutError:
+            return False
 
     def _succeeded(self, look: Found, changes: int, left_out: Counter[str]) -> None:
         self.ready = True
@@ -170,7 +193,12 @@ class Index:
         if look.limited:
             log.warning("%s: %s", self._label, look.limited)
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, problem: BaseException) -> None:
+        reason = told(problem)
+        if isinstance(problem, Changed):
+            self._stale, self.ready = True, False
+            log.warning("%s: built anew, as another model answers: %s", self._label, reason)
+            return
         if reason != self.reason:
             log.warning("%s: indexing failed and is tried again: %s", self._label, reason)
         self.reason = reason
@@ -186,7 +214,3 @@ class Index:
 
 def _stamps(found: Found) -> Mapping[str, Stamp]:
     return {path: document.stamp for path, document in found.documents.items()}
-
-
-async def _off_loop(work: Callable[[Gentle], T]) -> T:
-    return await in_thread(lambda stop: work(Gentle(stop)), finish=False)

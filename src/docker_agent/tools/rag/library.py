@@ -9,14 +9,17 @@ from collections.abc import Sequence
 import msgspec
 
 from docker_agent.errors import ToolError
+from docker_agent.messages import NO_USAGE
 from docker_agent.tools.filesystem.work import in_thread
 from docker_agent.tools.life import PATIENCE
 from docker_agent.tools.port import READY, Status
+from docker_agent.tools.rag.database import Unusable
 from docker_agent.tools.rag.files import read_text
 from docker_agent.tools.rag.fusion import Fusing, fused, once
 from docker_agent.tools.rag.index import Index
-from docker_agent.tools.rag.store import Hit, Unusable
-from docker_agent.tools.rag.strategy import Changed, Refused
+from docker_agent.tools.rag.lent import Refused
+from docker_agent.tools.rag.store import Changed, Hit
+from docker_agent.tools.rag.strategy import Finding
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +77,8 @@ class Library:
         except TimeoutError:
             return
 
-    async def search(self, query: str) -> list[Hit]:
-        """What answers a question, best first.
+    async def search(self, query: str) -> Finding:
+        """What answers a question.
 
         A strategy that fails is left out, with a warning; when all do, or indexing has not come to
         its end yet, raises `ToolError`.
@@ -84,13 +87,14 @@ class Library:
             raise ToolError(self._progress())
         usable = [index for index in self._indexes if index.ready]
         answers = await asyncio.gather(*(self._ask(index, query) for index in usable))
-        found = [answer for answer in answers if isinstance(answer, tuple)]
+        found = [each for each in answers if not isinstance(each, str)]
         if not found:
             problems = [each for each in answers if isinstance(each, str)]
             problems += [index.reason for index in self._indexes]
             raise ToolError(f"the knowledge base cannot be searched now: {problems[0]}")
-        hits = fused(found, self._wanted.fusing)
-        return await self._chosen(hits)
+        hits = fused([(way, finding.hits) for way, finding in found], self._wanted.fusing)
+        usage = sum((finding.usage for _, finding in found), NO_USAGE)
+        return Finding(await self._chosen(hits), usage)
 
     async def _chosen(self, hits: list[Hit]) -> list[Hit]:
         if self._wanted.deduplicate:
@@ -114,10 +118,12 @@ class Library:
             return hit
         return hit if whole.problem else msgspec.structs.replace(hit, content=whole.text)
 
-    async def _ask(self, index: Index, query: str) -> tuple[str, list[Hit]] | str:
+    async def _ask(self, index: Index, query: str) -> tuple[str, Finding] | str:
         try:
             return index.strategy.type, await index.strategy.find(query)
         except (Refused, Unusable, Changed) as exc:
+            if isinstance(exc, Changed):
+                index.renew()
             log.warning("rag %s: %s does not answer: %s", self.name, index.strategy.type, exc)
             return str(exc)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from docker_agent.config.expand import expand_shell
-from docker_agent.config.rag import Bm25Keys, RagSource, RagStrategy
+from docker_agent.config.rag import Bm25Keys, EmbeddingKeys, RagSource, RagStrategy
 from docker_agent.config.rag_rules import strategy_keys, unknown_keys
 from docker_agent.errors import ConfigError
 from docker_agent.messages import JSON
@@ -21,8 +21,11 @@ from docker_agent.tools.port import usable_name
 from docker_agent.tools.rag.chunks import CODE_SIZE, OVERLAP, SIZE, Cut
 from docker_agent.tools.rag.files import Doc, Docs, read_doc
 from docker_agent.tools.rag.index import Index
+from docker_agent.tools.rag.lent import NotLent
+from docker_agent.tools.rag.meaning import BATCH, REQUESTS, ByMeaning, Nearness
 from docker_agent.tools.rag.store import Likeness, Store
 from docker_agent.tools.rag.strategy import ByWords, Strategy
+from docker_agent.tools.rag.vectors import similarities
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,23 @@ class _Planning:
             store = self._store(place, docs, cut)
             likeness = Likeness(keys.k1, keys.b, keys.threshold, declared.limit or LIMIT)
             return ByWords(store, cut, likeness), docs
-        raise declared.error(f"{declared.type!r} is not supported yet", "type")
+        return self._by_meaning(place, docs, cut, keys), docs
+
+    def _by_meaning(
+        self, place: int, docs: tuple[Doc, ...], cut: Cut, keys: EmbeddingKeys
+    ) -> Strategy:
+        declared = self._source.strategies[place]
+        model = self._opening.lent.embed.get(keys.embedding_model) or NotLent()
+        store = self._store(place, docs, cut, model.name, keys.vector_dimensions)
+        nearness = Nearness(
+            keys.vector_dimensions,
+            keys.threshold,
+            declared.limit or LIMIT,
+            keys.embedding_batch_size or BATCH,
+            keys.max_embedding_concurrency or REQUESTS,
+        )
+        at_once = keys.max_indexing_concurrency or REQUESTS
+        return ByMeaning(store, cut, model, nearness, similarities(), at_once=at_once)
 
     def _docs(self, declared: RagStrategy) -> Iterator[Doc]:
         for holder in (self._source, declared):

@@ -7,29 +7,21 @@ it blocks: call it in a thread.
 
 from __future__ import annotations
 
-import os
+import heapq
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from docker_agent.env.directories import private
+from docker_agent.tools.rag.database import connected, prepare, writing
 from docker_agent.tools.rag.files import Document
 from docker_agent.tools.rag.gentle import Gentle
+from docker_agent.tools.rag.vectors import WIDTH, Similarities
 from docker_agent.tools.rag.words import rarity, words
-
-BUSY_TIMEOUT = 20.0
-"""Seconds to wait for another server that writes to the same file."""
-
-_LOCK_TIMEOUT = 0.5
-"""Seconds of one attempt, after which a thread looks whether its work is still wanted."""
-
-MAX_DATABASE = 4 * 1024 * 1024 * 1024
-"""Bytes that one database may grow to."""
 
 UNUSED_DAYS = 14
 """After so many days without use an index that nobody's settings ask for is deleted."""
@@ -37,34 +29,10 @@ UNUSED_DAYS = 14
 MAX_QUERY_WORDS = 64
 """Different words of a question that are looked for."""
 
-_LOOK_EVERY = 20_000
-"""Steps of SQLite's machine between two looks whether its answer is still wanted."""
+_AT_ONCE = 64
+"""Vectors that are compared at once."""
 
-_PAGE = 4096
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS rag_indexes (
-  id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, label TEXT NOT NULL, used REAL NOT NULL,
-  dimensions INTEGER NOT NULL DEFAULT 0, chunks INTEGER NOT NULL DEFAULT 0,
-  words INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS rag_files (
-  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, path TEXT NOT NULL, shown TEXT NOT NULL,
-  digest BLOB NOT NULL, modified INTEGER NOT NULL, UNIQUE (source, path)
-);
-CREATE TABLE IF NOT EXISTS rag_chunks (
-  id INTEGER PRIMARY KEY, file INTEGER NOT NULL, place INTEGER NOT NULL, content TEXT NOT NULL,
-  words INTEGER NOT NULL, digest BLOB, vector BLOB
-);
-CREATE INDEX IF NOT EXISTS rag_chunks_file ON rag_chunks (file);
-CREATE INDEX IF NOT EXISTS rag_chunks_digest ON rag_chunks (digest) WHERE vector IS NOT NULL;
-CREATE TABLE IF NOT EXISTS rag_terms (
-  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, term TEXT NOT NULL, UNIQUE (source, term)
-);
-CREATE TABLE IF NOT EXISTS rag_postings (
-  term INTEGER NOT NULL, chunk INTEGER NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (term, chunk)
-) WITHOUT ROWID;
-"""
+Value = TypeVar("Value")
 
 _SCORED = """
 WITH asked (term, rarity) AS (VALUES {rows})
@@ -75,8 +43,8 @@ GROUP BY p.chunk HAVING score > 0 AND score >= :threshold ORDER BY score DESC, p
 """
 
 
-class Unusable(Exception):
-    """The database cannot be used; the text says why."""
+class Changed(Exception):
+    """What is kept was made by another model than the one that answers now."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -131,40 +99,32 @@ class Store:
     def open(self, gentle: Gentle) -> None:
         """Make the file and the tables if need be, and forget indexes that nobody uses. Raises
         `Unusable`."""
-        try:
-            private(self._path.parent)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as exc:
-            raise Unusable(f"{self._path}: {exc.strerror or exc}") from exc
-        with self._connected(gentle) as database:
-            _patiently(lambda: database.execute("PRAGMA journal_mode = WAL"), gentle)
-            with _writing(database, gentle):
-                for statement in _SCHEMA.split(";"):
-                    database.execute(statement)
-                oldest = time.time() - UNUSED_DAYS * 24 * 3600
-                old = "SELECT id FROM rag_indexes WHERE used < ? AND identity <> ?"
-                for (id,) in database.execute(old, (oldest, self._identity)).fetchall():
-                    _forget(database, id)
-                _index(database, self._identity, self._label)
+        prepare(self._path, gentle)
+        with connected(self._path, gentle) as database, writing(database, gentle):
+            oldest = time.time() - UNUSED_DAYS * 24 * 3600
+            old = "SELECT id FROM rag_indexes WHERE used < ? AND identity <> ?"
+            for (id,) in database.execute(old, (oldest, self._identity)).fetchall():
+                _forget(database, id)
+            _index(database, self._identity, self._label)
 
     def known(self, gentle: Gentle) -> dict[str, bytes]:
         """The digest of each file that is kept, by its path; marks the index as used."""
-        with self._connected(gentle) as database, _writing(database, gentle):
+        with connected(self._path, gentle) as database, writing(database, gentle):
             id = _index(database, self._identity, self._label)
             rows = database.execute("SELECT path, digest FROM rag_files WHERE source = ?", (id,))
             return dict(rows.fetchall())
 
     def forget(self, paths: Iterable[str], gentle: Gentle) -> None:
         """Let go of these files."""
-        with self._connected(gentle) as database:
+        with connected(self._path, gentle) as database:
             for path in paths:
                 gentle.breathe()
-                with _writing(database, gentle):
+                with writing(database, gentle):
                     self._remove(database, _index(database, self._identity, self._label), path)
 
     def clear(self, gentle: Gentle) -> None:
         """Let go of all files of this index."""
-        with self._connected(gentle) as database, _writing(database, gentle):
+        with connected(self._path, gentle) as database, writing(database, gentle):
             _forget(database, _index(database, self._identity, self._label))
             _index(database, self._identity, self._label)
 
@@ -176,9 +136,10 @@ class Store:
         for piece in pieces:
             gentle.breathe()
             counted.append(words(piece.content) if self._counted else Counter())
-        with self._connected(gentle) as database, _writing(database, gentle):
+        with connected(self._path, gentle) as database, writing(database, gentle):
             id = _index(database, self._identity, self._label)
             self._remove(database, id, document.place.real)
+            _measure(database, id, pieces)
             file = database.execute(
                 "INSERT INTO rag_files (source, path, shown, digest, modified)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -193,7 +154,7 @@ class Store:
         """The pieces that fit the words of a question best (BM25), divided by the number of words
         and at most 1. Source: runtime.md §14.3."""
         asked = list(words(query))[:MAX_QUERY_WORDS]
-        with self._connected(gentle, reading=True) as database:
+        with connected(self._path, gentle, reading=True) as database:
             found = database.execute(
                 "SELECT id, chunks, words FROM rag_indexes WHERE identity = ?", (self._identity,)
             ).fetchone()
@@ -216,6 +177,53 @@ class Store:
             ).fetchall()
             return _hits(database, [(chunk, min(1.0, score)) for chunk, score in scored])
 
+    def vectors(self, digests: Iterable[bytes], gentle: Gentle) -> dict[bytes, bytes]:
+        """The vectors that are kept of what has these digests."""
+        found: dict[bytes, bytes] = {}
+        with connected(self._path, gentle, reading=True) as database:
+            size = database.execute(
+                "SELECT dimensions FROM rag_indexes WHERE identity = ?", (self._identity,)
+            ).fetchone()
+            for some in _some(list(digests)):
+                marks = ", ".join("?" * len(some))
+                found |= database.execute(
+                    f"SELECT digest, vector FROM rag_chunks WHERE digest IN ({marks})"
+                    " AND vector IS NOT NULL",
+                    some,
+                ).fetchall()
+        wanted = WIDTH * size[0] if size else 0
+        return {each: vector for each, vector in found.items() if len(vector) == wanted}
+
+    def near(
+        self, query: bytes, similar: Similarities, threshold: float, limit: int, gentle: Gentle
+    ) -> list[Hit]:
+        """The pieces whose vectors are most alike to one with the length 1. Raises `Changed` when
+        theirs are not as long."""
+        best: list[tuple[float, int]] = []
+        with connected(self._path, gentle, reading=True) as database:
+            found = database.execute(
+                "SELECT id, dimensions FROM rag_indexes WHERE identity = ?", (self._identity,)
+            ).fetchone()
+            if found is None or not found[1]:
+                return []
+            if found[1] * WIDTH != len(query):
+                raise Changed(f"it makes {len(query) // WIDTH} numbers, the index has {found[1]}")
+            rows = database.execute(
+                "SELECT c.id, c.vector FROM rag_files f JOIN rag_chunks c ON c.file = f.id"
+                " WHERE f.source = ? AND c.vector IS NOT NULL",
+                found[:1],
+            )
+            while some := rows.fetchmany(_AT_ONCE):
+                gentle.breathe()
+                alike = similar(query, [vector for _, vector in some])
+                better = [
+                    (score, -chunk)
+                    for score, (chunk, _) in zip(alike, some, strict=True)
+                    if score >= threshold
+                ]
+                best = heapq.nlargest(limit, [*best, *better])
+            return _hits(database, [(-chunk, max(-1.0, min(1.0, score))) for score, chunk in best])
+
     def _remove(self, database: sqlite3.Connection, id: int, path: str) -> None:
         row = database.execute(
             "SELECT id FROM rag_files WHERE source = ? AND path = ?", (id, path)
@@ -235,49 +243,6 @@ class Store:
         database.execute("DELETE FROM rag_chunks WHERE file = ?", row)
         database.execute("DELETE FROM rag_files WHERE id = ?", row)
         _count(database, id, -len(kept), -total)
-
-    @contextmanager
-    def _connected(self, gentle: Gentle, *, reading: bool = False) -> Generator[sqlite3.Connection]:
-        try:
-            with closing(
-                sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)
-            ) as database:
-                database.execute("PRAGMA synchronous = NORMAL")
-                database.execute(f"PRAGMA max_page_count = {MAX_DATABASE // _PAGE}")
-                database.set_progress_handler(gentle.is_over, _LOOK_EVERY)
-                if reading:
-                    database.execute("PRAGMA query_only = ON")
-                    database.execute("BEGIN")
-                yield database
-        except sqlite3.Error as exc:
-            raise Unusable(f"{self._path}: {_told(exc)}") from exc
-
-
-@contextmanager
-def _writing(database: sqlite3.Connection, gentle: Gentle) -> Generator[None]:
-    """One transaction; nothing of it is kept when the block fails."""
-    _patiently(lambda: database.execute("BEGIN IMMEDIATE"), gentle)
-    try:
-        yield
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
-
-
-def _patiently(step: Callable[[], object], gentle: Gentle) -> None:
-    """Do what another server may stand in the way of."""
-    until = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            step()
-        except sqlite3.OperationalError as exc:
-            if "locked" not in str(exc) or time.monotonic() > until:
-                raise
-            gentle.breathe()
-        else:
-            return
 
 
 def _put(
@@ -328,6 +293,19 @@ def _count(database: sqlite3.Connection, id: int, chunks: int, total: int) -> No
     )
 
 
+def _measure(database: sqlite3.Connection, id: int, pieces: Sequence[Piece]) -> None:
+    """See to it that all vectors of an index are as long as each other. Raises `Changed`."""
+    sizes = {len(piece.vector) // WIDTH for piece in pieces if piece.vector is not None}
+    if not sizes:
+        return
+    database.execute(
+        "UPDATE rag_indexes SET dimensions = ? WHERE id = ? AND dimensions = 0", (max(sizes), id)
+    )
+    kept = database.execute("SELECT dimensions FROM rag_indexes WHERE id = ?", (id,)).fetchone()
+    if sizes != {*kept}:
+        raise Changed(f"it makes {max(sizes)} numbers, the index has {kept[0]}")
+
+
 def _terms(database: sqlite3.Connection, id: int, found: Mapping[str, int]) -> dict[str, int]:
     """The ids of words; new ones get one."""
     database.executemany(
@@ -369,12 +347,6 @@ def _hits(database: sqlite3.Connection, scored: Sequence[tuple[int, float]]) -> 
     return found
 
 
-def _some(values: Sequence[str], most: int = 500) -> Iterator[Sequence[str]]:
+def _some(values: Sequence[Value], most: int = 500) -> Iterator[Sequence[Value]]:
     for at in range(0, len(values), most):
         yield values[at : at + most]
-
-
-def _told(exc: sqlite3.Error) -> str:
-    if isinstance(exc, sqlite3.OperationalError) and "full" in str(exc):
-        return f"the index is full: it may take {MAX_DATABASE // 1024**3} GiB"
-    return f"{exc}; an index can be deleted, it is built anew"

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from docker_agent.tools.filesystem.work import in_thread
+import msgspec
+
+from docker_agent.messages import NO_USAGE, Usage
 from docker_agent.tools.rag.chunks import Cut, pieces
 from docker_agent.tools.rag.files import Document
-from docker_agent.tools.rag.gentle import Gentle
+from docker_agent.tools.rag.gentle import Gentle, off_loop
 from docker_agent.tools.rag.store import Hit, Likeness, Piece, Store
 
 
-class Refused(Exception):
-    """A model did not do what was asked; the text says why. With `input` it is this text that it
-    does not take, others may do; with `lasting` there is no use in asking again."""
+class Finding(msgspec.Struct, frozen=True):
+    """What was found, best first, and what models were paid for it."""
 
-    def __init__(self, why: str, *, input: bool = False, lasting: bool = False) -> None:
-        super().__init__(why)
-        self.input = input
-        self.lasting = lasting
-
-
-class Changed(Exception):
-    """What is kept was made by another model than the one that answers now."""
+    hits: list[Hit]
+    usage: Usage = NO_USAGE
 
 
 class Strategy(Protocol):
@@ -37,8 +32,8 @@ class Strategy(Protocol):
         """What is to be kept of a document. Raises `Refused` and `Changed`."""
         ...
 
-    async def find(self, query: str) -> list[Hit]:
-        """What answers a question, best first. Raises `Refused`, `Changed` and `Unusable`."""
+    async def find(self, query: str) -> Finding:
+        """What answers a question. Raises `Refused`, `Changed` and `Unusable`."""
         ...
 
 
@@ -54,11 +49,11 @@ class ByWords:
         self._likeness = likeness
 
     async def prepare(self, document: Document, text: str) -> Sequence[Piece]:
-        return await in_thread(lambda stop: self._pieces(text, Gentle(stop)), finish=False)
+        return await off_loop(lambda gentle: self._pieces(text, gentle))
 
-    async def find(self, query: str) -> list[Hit]:
-        return await in_thread(
-            lambda stop: self.store.like(query, self._likeness, Gentle(stop)), finish=False
+    async def find(self, query: str) -> Finding:
+        return Finding(
+            await off_loop(lambda gentle: self.store.like(query, self._likeness, gentle))
         )
 
     def _pieces(self, text: str, gentle: Gentle) -> list[Piece]:

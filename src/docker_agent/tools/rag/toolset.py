@@ -95,7 +95,8 @@ class Rag:
             raise ToolError("the query is empty")
         if len(query) > MAX_QUERY:
             raise ToolError(f"the query is longer than {MAX_QUERY} characters")
-        return ToolResult(written(await self._library.search(query), scored=self._scored))
+        found = await self._library.search(query)
+        return ToolResult(written(found.hits, scored=self._scored), usage=found.usage)
 
 
 def written(hits: Sequence[Hit], *, scored: bool) -> str:
