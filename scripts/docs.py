@@ -31,7 +31,7 @@ from docker_agent.tools import table as tools
 from docker_agent.tools.port import Around, Draft
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from scripts.provider_docs import auto_rows, not_yet, provider_rows
+from scripts.provider_docs import auto_rows, not_yet, provider_rows, works_rows
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 _EXAMPLES_HEAD = """\
@@ -158,6 +158,12 @@ def errors() -> str:
     return table(("status", "type", "code", "when"), rows())
 
 
+def works() -> str:
+    """What each protocol carries."""
+    head = ("protocol", "reasoning", "pictures", "documents", "spoken input", "JSON of a shape")
+    return table(head, works_rows())
+
+
 def providers() -> str:
     """All providers, and what is missing."""
     head = ("provider", "protocol", "address", "variables", "", "run for real")
@@ -254,6 +260,7 @@ BLOCKS = {
     "endpoints": endpoints,
     "errors": errors,
     "providers": providers,
+    "works": works,
     "auto": auto,
     "toolsets": toolsets,
     "hooks": hooks,

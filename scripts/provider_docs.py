@@ -46,6 +46,23 @@ OWN = {
 }
 """Every row of `PROVIDERS` that is no protocol of OpenAI's."""
 
+WORKS = {
+    "Chat Completions": ("as it comes", "yes", "passed on", "passed on", "yes"),
+    "Responses": ("as a summary, replayed encrypted", "yes", "yes", "refused", "yes"),
+    "Messages": ("replayed with its signatures", "yes", "yes", "refused", "yes"),
+    "generateContent": ("replayed with its signatures", "yes", "yes", "yes", "yes"),
+    "Chat Completions of `dmr`": (
+        "as it comes",
+        "with `supports_images`",
+        "with `supports_pdf`",
+        "passed on",
+        "yes",
+    ),
+    "an engine of its own": ("as it comes", "left out", "left out", "passed on", "yes"),
+}
+"""What each protocol carries beside text whole and streamed, tools one and many at a time, token
+counts, refusals and errors, which all do: reasoning, pictures, documents, spoken input, shapes."""
+
 RUN = frozenset({"local"})
 """Providers that answered this program for real; the rest were tried against scripted servers that
 the vendors' own clients get along with (`make e2e-live` asks those whose key is set)."""
@@ -70,6 +87,12 @@ def _code(names: tuple[str, ...]) -> str:
 
 def _run(name: str) -> str:
     return "yes" if name in RUN else "no"
+
+
+def works_rows() -> Iterator[tuple[str, ...]]:
+    """Protocol, and what it carries."""
+    for protocol, carried in WORKS.items():
+        yield protocol, *carried
 
 
 def not_yet() -> str:

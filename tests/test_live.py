@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.provider_docs import OWN
+from scripts.provider_docs import OWN, WORKS, provider_rows
 
+from docker_agent.models.endpoints import ENDPOINTS
 from docker_agent.models.table import PROVIDERS
 from tests.harness import clean_environment
 from tests.models.runner import running
@@ -27,6 +28,9 @@ def test_each_provider_whose_key_is_set_is_asked_and_the_rest_are_named(tmp_path
         answered, skipped = done.stdout.splitlines()
         assert answered == "answered dmr ai/qwen3:latest: I run here."
         assert "openai (OPENAI_API_KEY)" in skipped and "google (GOOGLE_API_KEY or" in skipped
+        assert "cloudflare-workers-ai (CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID)" in skipped
+        named = {part.partition(" (")[0] for part in skipped.partition(": ")[2].split("), ")}
+        assert named == {*ENDPOINTS, *OWN} - {"dmr"}
         runner.missing = True
         done = subprocess.run(
             [*command, "dmr"], env=env, capture_output=True, text=True, timeout=60
@@ -40,3 +44,6 @@ def test_each_provider_whose_key_is_set_is_asked_and_the_rest_are_named(tmp_path
 def test_the_table_of_providers_has_every_protocol() -> None:
     """issue 4: docs/reference/providers.md is generated from the tables."""
     assert set(OWN) == {name for name in PROVIDERS if not name.startswith("openai_")}
+    spoken = {part for _, protocol, *_ in provider_rows() for part in protocol.split(", ")}
+    assert spoken <= set(WORKS)
+    assert len({len(carried) for carried in WORKS.values()}) == 1

@@ -261,13 +261,17 @@ def test_what_the_cap_on_tokens_is_called(model: str, field: str) -> None:
         ("openrouter", "openai/gpt-5", "low", "low"),
         ("openrouter", "openai/gpt-5.6", "none", "none"),
         ("openrouter", "meta/llama", "low", None),
-        ("groq", "o3", "low", None),
+        ("groq", "o3", "low", "low"),
+        ("github-copilot", "gpt-5", "high", "high"),
+        ("opencode-zen", "o4-mini", None, "medium"),
+        ("github-copilot", "gpt-5.6", "none", None),
     ],
 )
 def test_a_thinking_budget_is_an_effort_to_openais_models(
     provider: str, model: str, budget: JSON, effort: str | None
 ) -> None:
-    """agent-file.md §3.9: o-series and gpt-5 at OpenAI's; `none` from gpt-5.6 on."""
+    """agent-file.md §3.9: o-series and gpt-5, whoever serves them; `none` from gpt-5.6 on, and at
+    OpenAI's own endpoints."""
     given: dict[str, JSON] = {} if budget is None else {"thinking_budget": budget}
     found = resolved({"provider": provider, "model": model, "base_url": BASE, **given})
     assert found.sampling.reasoning_effort == effort

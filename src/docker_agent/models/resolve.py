@@ -186,7 +186,7 @@ def _sampling(model: Model, options: Mapping[str, JSON], *, genuine: bool) -> Sa
         frequency_penalty=model.frequency_penalty,
         presence_penalty=model.presence_penalty,
         parallel_tool_calls=model.parallel_tool_calls,
-        reasoning_effort=_effort(model) if genuine else None,
+        reasoning_effort=_effort(model, genuine=genuine),
     )
 
 
@@ -212,15 +212,16 @@ def wants_websocket(resolved: Resolved) -> bool:
     return known and str(asked).lower() == "websocket"
 
 
-def _effort(model: Model) -> str | None:
-    """The effort OpenAI's models take. Source: agent-file.md §3.9."""
+def _effort(model: Model, *, genuine: bool) -> str | None:
+    """The effort OpenAI's models take, whoever serves them; `none` is understood by OpenAI's own
+    endpoints alone. Source: agent-file.md §3.9."""
     if not takes_effort(model.model):
         return None
     budget = model.thinking_budget
     if budget is None:
         bare = model.model.lower().rsplit("/", 1)[-1]
         return "medium" if bare.startswith(("o1", "o3", "o4")) else None
-    if budget == "none" and takes_no_effort(model.model):
+    if budget == "none" and genuine and takes_no_effort(model.model):
         return "none"
     if budget in (0, "none"):
         return None
