@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from docker_agent.errors import ToolError
+from docker_agent.errors import ConfigError, ToolError
 from docker_agent.hooks.large import MAX_BYTES, MAX_LINES, ending, is_large, shortened
-from docker_agent.hooks.large_results import LOCK, PREFIX, LargeResults, open_large_results
+from docker_agent.hooks.large_results import (
+    LOCK,
+    PREFIX,
+    LargeResults,
+    open_large_results,
+)
 from docker_agent.hooks.port import CUT_RESULTS
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
@@ -123,6 +130,30 @@ async def test_what_a_killed_server_left_behind_goes(
         async with open_large_results():
             assert kept.exists()
     assert not kept.parent.parent.exists()
+
+
+@requirement("results:lasting")
+async def test_results_outlive_a_server_whose_conversations_do(tmp_path: Path) -> None:
+    """Found again under the same names by the next one, and dropped when they were unused for as
+    long as conversations are kept, the time between counted."""
+    place = tmp_path / "talks.db.results"
+    async with open_large_results(100.0, place) as first:
+        paths = {owner: path_in(await first.fit(owner, LARGE, "r")) for owner in "ab"}
+        await first.fit("run", LARGE, "r")
+        await first.forget("run")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    old = time.time() - 1000
+    os.utime(paths["b"].parent, (old, old))
+    async with open_large_results(100.0, place) as second:
+        assert second.directory("a") == str(paths["a"].parent)
+        assert paths["a"].read_text() == LARGE
+        await second.touch("a")
+        assert not paths["b"].exists() and paths["a"].exists()
+        assert len(list(place.iterdir())) == 2 + 1
+    with pytest.raises(ConfigError, match=r"file\.results"):
+        (tmp_path / "file.results").write_text("")
+        async with open_large_results(100.0, tmp_path / "file.results"):
+            raise AssertionError
 
 
 Reach = Callable[[str], CallContext]

@@ -19,6 +19,15 @@ ACCEPTANCE = [
         },
     ),
     *kept(
+        "runtime.md §5.6",
+        {
+            "results:lasting": (
+                "Large results last as long as their conversation, over a restart too where "
+                "conversations are in SQLite."
+            ),
+        },
+    ),
+    *kept(
         "runtime.md §3.8",
         {
             "process:ends:everywhere": (

@@ -200,3 +200,36 @@ def test_a_cached_answer_is_given_in_both_modes(
     assert client.chat("other").content == "second"
     assert len(model.heard) == 2
     assert len(json.loads((tmp_path / "answers.json").read_text())) == 2
+
+
+@requirement("results:lasting")
+@pytest.mark.parametrize("store", ["sqlite:talks.db", "memory"])
+def test_a_conversation_finds_its_large_results_after_a_restart(
+    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path, store: str
+) -> None:
+    """runtime.md §5.6 R: they belong to the conversation, and last as long as it does; elsewhere
+    the notice says what to do."""
+    toolsets = [{"type": "shell"}, {"type": "filesystem"}]
+    agent = {"model": model.name, "toolsets": toolsets}
+    file = tmp_path / "agent.yaml"
+    file.write_text(agent_yaml(scripted.url, {"root": agent}))
+    flags = ("--conversations", store.replace("talks.db", str(tmp_path / "talks.db")))
+    flags += ("--conversations-max", "9", "--working-dir", str(tmp_path))
+    mine = {"x-conversation-id": "mine"}
+    first = serve(file, *flags)
+    model.script(call("shell", {"cmd": "seq 1 50000"}), say("many"))
+    first.client().chat("count", headers=mine)
+    notice = model.heard[-1].messages[-1]["content"]
+    assert "should it be gone, call the tool again" in notice
+    path = notice.partition("in the file ")[2].partition(";")[0]
+    first.stop()
+    second = serve(file, *flags)
+    read = call("read_file", {"path": path, "offset": 25000, "limit": 1})
+    model.script(read, say("there"))
+    second.client().chat("and in the middle?", headers=mine)
+    lasts = store.startswith("sqlite")
+    assert (model.heard[-1].messages[-1]["content"] == "25000\n") is lasts
+    model.script(read, say("no"))
+    second.client().chat("show me", headers={"x-conversation-id": "theirs"})
+    refused = "not yours" if lasts else "outside the allowed directories"
+    assert refused in model.heard[-1].messages[-1]["content"]

@@ -85,7 +85,7 @@ async def _serve(serving: Serving) -> None:
     async with (
         open_road(serving.fake, serving.record) as http,
         _fresh_catalogue(serving),
-        open_large_results(serving.settings.conversation_ttl) as results,
+        open_large_results(serving.settings.conversation_ttl, _lasting(serving)) as results,
     ):
 
         def open_now() -> AbstractAsyncContextManager[Team]:
@@ -123,6 +123,15 @@ async def _serve(serving: Serving) -> None:
                     stopping=lambda: _drain(running),
                     shutdown_timeout=serving.shutdown_timeout,
                 )
+
+
+def _lasting(serving: Serving) -> Path | None:
+    """Where large results lie that outlive the server: beside the file of conversations that do;
+    None where conversations do not, or are shared by servers that need not share a disk."""
+    kind, _, rest = serving.conversations.partition(":")
+    kept = kind == "sqlite" and serving.settings.conversations_max > 0
+    place = Path(f"{rest}.results").absolute()
+    return place if kept and rest and place.parent.is_dir() else None
 
 
 @asynccontextmanager

@@ -28,7 +28,8 @@ def ending(text: str, path: str, reader: str) -> str:
         f"[… This result is too large to show: it has {len(text)} characters in "
         f"{text.count(chr(10)) + 1} lines, and the limit is {MAX_BYTES // 1024} KiB or {MAX_LINES} "
         f"lines. All of it is in the file {path}; read parts of it with `{reader}`, `offset` and "
-        f"`limit`. It begins: {opening} … This is its end: …]\n\n"
+        f"`limit`; should it be gone, call the tool again. It begins: {opening} … This is its "
+        "end: …]\n\n"
     )
     room = MAX_BYTES - len(notice.encode("utf-8", "replace"))
     return notice + _head(text[::-1], room, MAX_LINES - notice.count("\n"))[::-1]

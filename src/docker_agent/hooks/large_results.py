@@ -1,5 +1,6 @@
 """Where tool results lie that are too large for a model: one private folder per conversation,
-bounded in all, gone with the conversation.
+bounded in all, gone with the conversation. They last as long as conversations do: where those
+outlive the server, so do the results.
 
 Source: runtime.md §5.6. What comes here has lost its secrets already.
 """
@@ -23,6 +24,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from docker_agent.env.directories import private
+from docker_agent.errors import ConfigError
 from docker_agent.hooks.large import ending, is_large, shortened
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,9 @@ IDLE_SECONDS = 30 * 60.0
 """How long a folder is kept without use, where nobody says how long conversations are."""
 
 PREFIX = "docker-agent-tool-results-"
+
+SALT = ".salt"
+"""The file that a lasting place keeps, from which the names of its folders are made."""
 
 LOCK = ".lock"
 """The file that a living server holds locked; a folder whose lock is free was left behind."""
@@ -65,14 +71,17 @@ class LargeResults:
         total: int = MAX_TOTAL,
         share: int = MAX_SHARE,
         now: Callable[[], float] = time.monotonic,
+        lasting: bool = False,
     ) -> None:
+        """A `lasting` place goes on with what an earlier server left in `root`; asks the disk."""
         self._root = root
         self._idle = idle
+        self._lasting = lasting
         self._total = total
         self._share = share
         self._now = now
-        self._salt = secrets.token_bytes(16)
-        self._folders: OrderedDict[str, _Folder] = OrderedDict()
+        self._salt = _lasting_salt(root) if lasting else secrets.token_bytes(16)
+        self._folders = _left(root, now()) if lasting else OrderedDict[str, _Folder]()
         self._lock = anyio.Lock()
         self._held: int | None = None
 
@@ -106,6 +115,8 @@ class LargeResults:
         folder = self._folders.get(self.directory(owner))
         if folder is not None:
             self._used(folder)
+            if self._lasting:
+                await anyio.to_thread.run_sync(_stamp, folder.path)
         async with self._lock:
             await self._drop_idle()
 
@@ -117,8 +128,9 @@ class LargeResults:
                 await _removed(folder.path)
 
     async def close(self) -> None:
-        """Everything goes."""
-        await _removed(self._root)
+        """Everything goes that does not last."""
+        if not self._lasting:
+            await _removed(self._root)
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -160,11 +172,17 @@ class LargeResults:
 
 
 @asynccontextmanager
-async def open_large_results(idle: float = IDLE_SECONDS) -> AsyncGenerator[LargeResults]:
-    """A place for large results below the system's folder for temporary files, removed with the
-    context. What servers of this account left there that were killed goes too."""
+async def open_large_results(
+    idle: float = IDLE_SECONDS, lasting: Path | None = None
+) -> AsyncGenerator[LargeResults]:
+    """A place for large results: the folder `lasting`, or one below the system's folder for
+    temporary files, removed with the context. What servers of this account left there that were
+    killed goes too. Raises `ConfigError` when `lasting` cannot be used."""
     parent = await anyio.to_thread.run_sync(_swept)
-    results = LargeResults(parent / f"{PREFIX}{secrets.token_hex(8)}", idle)
+    if lasting is None:
+        results = LargeResults(parent / f"{PREFIX}{secrets.token_hex(8)}", idle)
+    else:
+        results = await anyio.to_thread.run_sync(_opened, lasting, idle)
     try:
         yield results
     finally:
@@ -186,6 +204,41 @@ def _swept() -> Path:
             finally:
                 os.close(handle)
     return parent
+
+
+def _opened(root: Path, idle: float) -> LargeResults:
+    try:
+        return LargeResults(private(root), idle, lasting=True)
+    except OSError as exc:
+        raise ConfigError(f"{root}: large results cannot be kept there: {exc.strerror}") from exc
+
+
+def _lasting_salt(root: Path) -> bytes:
+    """The secret behind the names of a place's folders, made when it is new."""
+    path = root / SALT
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(16))
+    return path.read_bytes()
+
+
+def _left(root: Path, now: float) -> OrderedDict[str, _Folder]:
+    """The folders that are there, longest unused first; their times say when they were used."""
+    found: list[_Folder] = []
+    for path in root.iterdir():
+        if path.is_symlink() or not path.is_dir():
+            continue
+        files = sorted(path.iterdir(), key=lambda file: file.lstat().st_mtime)
+        sizes = OrderedDict((file, file.lstat().st_size) for file in files)
+        found.append(_Folder(path, now - max(0.0, time.time() - path.stat().st_mtime), sizes))
+    found.sort(key=lambda folder: folder.used)
+    return OrderedDict((str(folder.path), folder) for folder in found)
+
+
+def _stamp(folder: Path) -> None:
+    with suppress(OSError):
+        os.utime(folder)
 
 
 def _hold(root: Path) -> int:
