@@ -21,6 +21,7 @@ from tests.loader.loading import loaded, write
 from tests.requirements import requirement
 from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
+from tests.scripted.parts import say
 from tests.tools.rag.shelf import asked, put, until
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +98,41 @@ async def test_a_model_is_reached_as_chat_models_are(
         assert [each["source_path"] for each in await found(team)] == ["docs/a.md"]
     assert {heard.path for heard in model.heard} == {path}
     assert model.heard[0].headers.get("authorization") == key
+
+
+@requirement("rag:semantic")
+@requirement("rag:reranking")
+async def test_models_that_describe_and_judge_are_those_of_the_file(
+    scripted: Scripted, model: Model, tmp_path: Path
+) -> None:
+    """agent-file.md §2.11: `chat_model` and `reranking.model`; `rerank_prompt` of the model."""
+    put(tmp_path, {"docs/a.md": "0x17", "docs/b.md": "0x42"})
+    teller = scripted.model(f"{model.name}-teller").script(say("a kitten"))
+    judge = scripted.model(f"{model.name}-judge").script(say('{"scores": [0.1, 0.9]}'))
+    provider: dict[str, JSON] = {
+        "base_url": scripted.url,
+        "api_type": "openai_chatcompletions",
+    }
+    content = declared("vectors", providers={"mine": provider})
+    content["models"] = {
+        name: {"provider": "mine", "model": each, "provider_opts": {"rerank_prompt": "Judge."}}
+        for name, each in (("vectors", model.name), ("tell", teller.name), ("judge", judge.name))
+    }
+    strategy: dict[str, JSON] = {
+        "type": "semantic-embeddings",
+        "embedding_model": "vectors",
+        "chat_model": "tell",
+    }
+    results: dict[str, JSON] = {"reranking": {"model": "judge", "criteria": "Any."}}
+    content["rag"] = {"kb": {"docs": ["docs"], "strategies": [strategy], "results": results}}
+    async with loaded(tmp_path, content) as team:
+        assert len(await found(team)) == 1
+    assert {text for heard in model.heard for text in heard.body["input"]} == {"a kitten"}
+    assert len(teller.heard) == 2
+    (heard,) = judge.heard
+    assert heard.messages[0]["content"] == "Judge."
+    schema = heard.body["response_format"]["json_schema"]
+    assert schema["strict"] is True and schema["schema"]["required"] == ["scores"]
 
 
 @requirement("rag:embeddings:reached")

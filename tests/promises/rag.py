@@ -61,6 +61,15 @@ RAG = [
                 "Another model, or vectors of another length, make the index anew."
             ),
             "rag:meaning:secrets": "Secrets do not leave with a text.",
+            "rag:semantic": (
+                "Pieces are found by what a model says of them, asked as the file says; what they "
+                "hold is data to the question."
+            ),
+            "rag:reranking": (
+                "A model judges what was found before the limit; criteria and instructions are the "
+                "file's."
+            ),
+            "rag:reranking:errors": "A judge that fails leaves the order as it was.",
             "rag:meaning:errors": (
                 "A model that fails is told once and asked again; a text that it does not take is "
                 "left out."

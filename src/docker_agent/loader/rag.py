@@ -42,7 +42,7 @@ async def lent(entry: Toolset, file: AgentFile, models: Models, stack: AsyncExit
                 raise at.error(str(exc)) from exc
         for at in chat_models(source):
             reference = str(at.plain())
-            answer[reference] = answering(await models.beside(reference, stack))
+            answer[reference] = Answering(await models.beside(reference, stack))
             declared = file.models.get(reference)
             options = declared.provider_opts if declared else None
             prompt = options.get("rerank_prompt") if options else None
@@ -66,21 +66,24 @@ class Embedding:
         return Vectors(made.vectors, made.usage)
 
 
-def answering(model: Model) -> Answer:
-    """Asks a model one question."""
+class Answering:
+    """A model that answers, as the toolset knows it."""
 
-    async def answer(
-        instructions: str, question: str, schema: Mapping[str, JSON] | None
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.name = f"{model.card.provider}/{model.card.name}"
+
+    async def __call__(
+        self, instructions: str, question: str, schema: Mapping[str, JSON] | None
     ) -> tuple[str, Usage]:
         told: tuple[Message, ...] = (SystemMessage(instructions),) if instructions else ()
         shape = Format("json_schema", "scores", schema, None, True) if schema else None
+        ask = Ask((*told, UserMessage(question)), format=shape)
         try:
-            reply = await model.reply(Ask((*told, UserMessage(question)), format=shape), _unheard)
+            reply = await self._model.reply(ask, _unheard)
         except ModelError as exc:
             raise _refused(exc) from exc
         return reply.message.text, reply.usage
-
-    return answer
 
 
 def _refused(exc: ModelError) -> Refused:

@@ -4,7 +4,7 @@ answer."""
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -49,8 +49,28 @@ class NotLent:
         raise Refused("there is no such model here", lasting=True)
 
 
-Answer = Callable[[str, str, Mapping[str, JSON] | None], Awaitable[tuple[str, Usage]]]
-"""Asks a model: instructions, the question, and the JSON Schema of the answer. Raises `Refused`."""
+class Answer(Protocol):
+    """A model that answers. `name` tells it from others."""
+
+    name: str
+
+    async def __call__(
+        self, instructions: str, question: str, schema: Mapping[str, JSON] | None
+    ) -> tuple[str, Usage]:
+        """What it says to a question; `schema` is the JSON Schema of the answer. Raises
+        `Refused`."""
+        ...
+
+
+class NotAsked:
+    """For a mere look at a file: no model is asked."""
+
+    name = ""
+
+    async def __call__(
+        self, instructions: str, question: str, schema: Mapping[str, JSON] | None
+    ) -> tuple[str, Usage]:
+        raise Refused("there is no such model here", lasting=True)
 
 
 class Lent(msgspec.Struct, frozen=True):

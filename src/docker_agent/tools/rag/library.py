@@ -18,6 +18,7 @@ from docker_agent.tools.rag.files import read_text
 from docker_agent.tools.rag.fusion import Fusing, fused, once
 from docker_agent.tools.rag.index import Index
 from docker_agent.tools.rag.lent import Refused
+from docker_agent.tools.rag.reranking import Reranker
 from docker_agent.tools.rag.store import Changed, Hit
 from docker_agent.tools.rag.strategy import Finding
 
@@ -40,8 +41,15 @@ class Wanted(msgspec.Struct, frozen=True):
 class Library:
     """The documents of one source, indexed in the background by each of its strategies."""
 
-    def __init__(self, name: str, indexes: Sequence[Index], wanted: Wanted) -> None:
+    def __init__(
+        self,
+        name: str,
+        indexes: Sequence[Index],
+        wanted: Wanted,
+        reranker: Reranker | None = None,
+    ) -> None:
         self.name = name
+        self._reranker = reranker
         self._indexes = tuple(indexes)
         self._wanted = wanted
         self._patience_ends = 0.0
@@ -94,11 +102,14 @@ class Library:
             raise ToolError(f"the knowledge base cannot be searched now: {problems[0]}")
         hits = fused([(way, finding.hits) for way, finding in found], self._wanted.fusing)
         usage = sum((finding.usage for _, finding in found), NO_USAGE)
+        if self._wanted.deduplicate:
+            hits = once(hits)
+        if self._reranker is not None:
+            judged = await self._reranker.judged(query, hits)
+            hits, usage = judged.hits, usage + judged.usage
         return Finding(await self._chosen(hits), usage)
 
     async def _chosen(self, hits: list[Hit]) -> list[Hit]:
-        if self._wanted.deduplicate:
-            hits = once(hits)
         hits = hits[: self._wanted.limit]
         if self._wanted.full_content:
             hits = [await self._whole(hit) for hit in hits]

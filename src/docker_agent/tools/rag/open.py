@@ -82,7 +82,7 @@ def _library(name: str, source: RagSource, opening: Opening) -> Library:
     """The library of a source, not begun yet."""
     from docker_agent.tools.rag.fusion import RRF_K, Fusing
     from docker_agent.tools.rag.library import LIMIT, Library, Wanted
-    from docker_agent.tools.rag.plan import indexes_of
+    from docker_agent.tools.rag.plan import indexes_of, reranker_of
 
     if not source.strategies:
         raise source.error("has no strategies; name one, such as 'type: bm25'")
@@ -97,4 +97,5 @@ def _library(name: str, source: RagSource, opening: Opening) -> Library:
             results.return_full_content,
             Fusing(fusion.strategy, fusion.k or RRF_K, weights) if fusion else Fusing(),
         ),
+        reranker_of(name, source, opening),
     )

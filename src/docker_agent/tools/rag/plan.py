@@ -12,17 +12,19 @@ from pathlib import Path
 import msgspec
 
 from docker_agent.config.expand import expand_shell
-from docker_agent.config.rag import Bm25Keys, EmbeddingKeys, RagSource, RagStrategy
+from docker_agent.config.rag import Bm25Keys, EmbeddingKeys, RagSource, RagStrategy, SemanticKeys
 from docker_agent.config.rag_rules import strategy_keys, unknown_keys
 from docker_agent.errors import ConfigError
 from docker_agent.messages import JSON
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import usable_name
 from docker_agent.tools.rag.chunks import CODE_SIZE, OVERLAP, SIZE, Cut
+from docker_agent.tools.rag.describing import PROMPT, ByDescription, Describing
 from docker_agent.tools.rag.files import Doc, Docs, read_doc
 from docker_agent.tools.rag.index import Index
-from docker_agent.tools.rag.lent import NotLent
+from docker_agent.tools.rag.lent import NotAsked, NotLent
 from docker_agent.tools.rag.meaning import BATCH, REQUESTS, ByMeaning, Nearness
+from docker_agent.tools.rag.reranking import Judging, Reranker
 from docker_agent.tools.rag.store import Likeness, Store
 from docker_agent.tools.rag.strategy import ByWords, Strategy
 from docker_agent.tools.rag.vectors import similarities
@@ -45,6 +47,25 @@ def indexes_of(name: str, source: RagSource, opening: Opening) -> list[Index]:
         Index(name, strategy, Docs(docs, planning.base, vcs=source.respect_vcs, without=databases))
         for strategy, docs in made
     ]
+
+
+def reranker_of(name: str, source: RagSource, opening: Opening) -> Reranker | None:
+    """The model that judges what was found; None when the source wants none."""
+    wanted = source.results.reranking
+    if wanted is None:
+        return None
+    judging = Judging(
+        wanted.top_k,
+        wanted.threshold,
+        wanted.criteria,
+        opening.lent.prompts.get(wanted.model, ""),
+    )
+    return Reranker(name, opening.lent.answer.get(wanted.model) or NotAsked(), judging)
+
+
+def _nobody(name: str) -> str | None:
+    """What a file from elsewhere learns of variables in questions to its own models."""
+    return None
 
 
 class _Planning:
@@ -75,9 +96,8 @@ class _Planning:
     def _by_meaning(
         self, place: int, docs: tuple[Doc, ...], cut: Cut, keys: EmbeddingKeys
     ) -> Strategy:
-        declared = self._source.strategies[place]
-        model = self._opening.lent.embed.get(keys.embedding_model) or NotLent()
-        store = self._store(place, docs, cut, model.name, keys.vector_dimensions)
+        declared, lent = self._source.strategies[place], self._opening.lent
+        model = lent.embed.get(keys.embedding_model) or NotLent()
         nearness = Nearness(
             keys.vector_dimensions,
             keys.threshold,
@@ -86,7 +106,18 @@ class _Planning:
             keys.max_embedding_concurrency or REQUESTS,
         )
         at_once = keys.max_indexing_concurrency or REQUESTS
-        return ByMeaning(store, cut, model, nearness, similarities(), at_once=at_once)
+        similar = similarities()
+        if not isinstance(keys, SemanticKeys):
+            store = self._store(place, docs, cut, model.name, keys.vector_dimensions)
+            return ByMeaning(store, cut, model, nearness, similar, at_once=at_once)
+        answer = lent.answer.get(keys.chat_model) or NotAsked()
+        describing = Describing(answer.name, keys.semantic_prompt or PROMPT, keys.ast_context)
+        store = self._store(place, docs, cut, model.name, keys.vector_dimensions, describing)
+        return ByDescription(
+            *(store, cut, model, nearness, similar, describing, answer),
+            self._opening.secrets.get if self._opening.trusted else _nobody,
+            at_once=at_once,
+        )
 
     def _docs(self, declared: RagStrategy) -> Iterator[Doc]:
         for holder in (self._source, declared):

@@ -49,12 +49,14 @@ class Changed(Exception):
 
 class Piece(msgspec.Struct, frozen=True):
     """A piece of a file to be kept; `vector` are its numbers, 32 bits each, length 1, and `digest`
-    tells what they were made of."""
+    tells what they were made of. `context` names what stands around a piece of code; it is not
+    kept."""
 
     place: int
     content: str
     digest: bytes | None = None
     vector: bytes | None = None
+    context: str = ""
 
 
 class Hit(msgspec.Struct, frozen=True):
