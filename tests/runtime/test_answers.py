@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import anyio
@@ -206,13 +207,33 @@ async def test_answers_in_a_file_are_shared_and_bounded(tmp_path: Path) -> None:
     assert await other.get("a") == "1"
     await other.put("b", "2")
     await one.put("c", "3")
-    assert json.loads(path.read_text()) == {"b": "2", "c": "3"}
+    assert {key: each["text"] for key, each in json.loads(path.read_text()).items()} == {
+        "b": "2",
+        "c": "3",
+    }
     assert [await other.get(key) for key in "abc"] == [None, "2", "3"]
     path.write_text("broken")
     assert await one.get("b") is None
     await one.put("d", "4")
-    assert json.loads(path.read_text()) == {"d": "4"}
+    assert [*json.loads(path.read_text())] == ["d"]
     assert sorted(each.name for each in path.parent.iterdir()) == ["cache.json", "cache.json.lock"]
+
+
+@requirement("runtime:16.2:file")
+async def test_answers_in_a_file_grow_old(tmp_path: Path) -> None:
+    """runtime.md §16.2 R: as those in memory do; what is too old leaves the file too."""
+    clock, path = [1_000_000.0], tmp_path / "cache.json"
+    path.write_text('{"plain": "0"}')
+    os.utime(path, (clock[0] - 50, clock[0] - 50))
+    answers = FileAnswers(path, ttl=100, now=lambda: clock[0])
+    assert await answers.get("plain") == "0"
+    await answers.put("a", "1")
+    clock[0] += 60
+    assert [await answers.get(key) for key in ("plain", "a")] == [None, "1"]
+    await answers.put("b", "2")
+    assert sorted(json.loads(path.read_text())) == ["a", "b"]
+    clock[0] += 60
+    assert [await answers.get(key) for key in "ab"] == [None, "2"]
 
 
 @requirement("runtime:16.2:file")

@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,26 +18,49 @@ import msgspec
 
 from docker_agent.config.agent_file import Agent, Cache
 from docker_agent.messages import UNREADABLE
-from docker_agent.runtime.answers import MAX_ANSWERS, Answers, Caching, MemoryAnswers
+from docker_agent.runtime.answers import (
+    ANSWER_SECONDS,
+    MAX_ANSWERS,
+    Answers,
+    Caching,
+    MemoryAnswers,
+)
 
 log = logging.getLogger(__name__)
 
 
-class FileAnswers:
-    """A flat JSON object of answers by key. A sibling `.lock` guards writing; the file is replaced
-    in one step, and read again when somebody else has changed it."""
+class Kept(msgspec.Struct, frozen=True):
+    """An answer, and when it was given first, in seconds since 1970."""
 
-    def __init__(self, path: Path, limit: int = MAX_ANSWERS) -> None:
+    text: str
+    at: float
+
+
+class FileAnswers:
+    """A JSON object of answers by key, forgotten `ttl` seconds after they were given first; a plain
+    text counts from the file's own time. A sibling `.lock` guards writing; the file is replaced in
+    one step, and read again when somebody else has changed it."""
+
+    def __init__(
+        self,
+        path: Path,
+        limit: int = MAX_ANSWERS,
+        ttl: float = ANSWER_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._path = path
         self._limit = limit
-        self._kept: dict[str, str] = {}
+        self._ttl = ttl
+        self._now = now
+        self._kept: dict[str, Kept] = {}
         self._seen: tuple[int, int] | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, key: str) -> str | None:
         async with self._one_at_a_time:
             await asyncio.to_thread(self._refresh)
-            return self._kept.get(key)
+            kept = self._kept.get(key)
+        return kept.text if kept is not None and self._is_fresh(kept) else None
 
     async def put(self, key: str, text: str) -> None:
         async with self._one_at_a_time:
@@ -43,6 +68,9 @@ class FileAnswers:
                 await asyncio.to_thread(self._write, key, text)
             except OSError as exc:
                 log.warning("the cache file %s cannot be written: %s", self._path, exc)
+
+    def _is_fresh(self, kept: Kept) -> bool:
+        return kept.at > self._now() - self._ttl
 
     def _refresh(self) -> None:
         try:
@@ -54,7 +82,11 @@ class FileAnswers:
         if seen == self._seen:
             return
         try:
-            self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+            read = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Kept | str])
+            self._kept = {
+                key: Kept(each, found.st_mtime) if isinstance(each, str) else each
+                for key, each in read.items()
+            }
         except (OSError, *UNREADABLE) as exc:
             log.warning("the cache file %s cannot be read: %s", self._path, exc)
             self._kept = {}
@@ -65,8 +97,9 @@ class FileAnswers:
         with self._path.with_name(f"{self._path.name}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._refresh()
-            self._kept.pop(key, None)
-            self._kept[key] = text
+            fresh = {each: kept for each, kept in self._kept.items() if self._is_fresh(kept)}
+            fresh.pop(key, None)
+            self._kept = {**fresh, key: Kept(text, self._now())}
             while len(self._kept) > self._limit:
                 del self._kept[next(iter(self._kept))]
             self._replace(msgspec.json.format(msgspec.json.encode(self._kept), indent=1))
