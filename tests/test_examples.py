@@ -37,8 +37,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = sorted(path for form in ("yaml", "hcl", "json") for path in EXAMPLES.glob(f"*.{form}"))
 EMBEDDED = {"hello.yaml"}
 """Examples whose model runs in the process's own engine; `tests/local` has the engine's tests."""
-WITHOUT_EXAMPLE = {"session_context", "openapi"}
-"""Toolsets that do nothing here, or need a server of somebody's."""
+WITHOUT_EXAMPLE = {"session_context"}
+"""Toolsets that do nothing here."""
 WITHOUT: dict[str, set[str]] = {
     "AgentFile": set(),
     "Agent": {"harness"},

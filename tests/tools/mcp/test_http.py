@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.tools.life import End, StartError
@@ -114,6 +114,39 @@ async def test_a_session_the_server_forgot_is_opened_anew_and_the_call_sent_once
         assert await text(toolset, "add", a=2, b=3) == "5"
         assert door.methods.count("initialize") == 2
         assert toolset.status.state == "ready"
+
+
+@requirement("mcp:changed")
+async def test_what_changes_while_the_stream_of_changes_is_broken_is_seen(tmp_path: Path) -> None:
+    """§10.4: the stream is asked for again, and what may have been missed is listed anew."""
+    door = streamable()
+    inner, streams = door.app, list[asyncio.Task[None]]()
+
+    async def cutting(scope: Scope, receive: Receive, send: Send) -> None:
+        if door.methods[-1:] != ["subscriptions/listen"]:
+            await inner(scope, receive, send)
+            return
+
+        async def follow() -> None:
+            await inner(scope, receive, send)
+
+        streams.append(asyncio.create_task(follow()))
+        await asyncio.wait({streams[-1]})
+
+    door.app = cutting
+    async with served(door) as url, opened(tmp_path, **remote(f"{url}/mcp")) as toolset:
+        before = await toolset.tools(around())
+        assert "grown" not in before.by_name and len(streams) == 1
+        streams[0].cancel()
+        await asyncio.wait({streams[0]})
+        await text(toolset, "grow")
+        with anyio.fail_after(LIMIT):
+            while "grown" not in await names(toolset):
+                await anyio.lowlevel.checkpoint()
+        assert len(streams) == 2
+        assert door.methods.count("server/discover") == 1
+        assert await text(toolset, "grown") == "I am new"
+        streams[1].cancel()
 
 
 @requirement("mcp:remote:back", "runtime:20.2:mcp-dies")

@@ -138,7 +138,10 @@ def _attach(texts: list[str], parts: list[Part], name: str, data: str, mime: str
         texts.append(f"({name}, {mime}: left out, it is not valid base64)")
         return
     if size > MAX_MEDIA:
-        texts.append(f"({name}, {mime}: left out, {size} bytes are too many)")
+        texts.append(
+            f"({name}, {mime}: left out, {size} bytes are too many; at most {MAX_MEDIA} can be "
+            "shown and it cannot be scaled down here, so ask for a smaller one)"
+        )
         return
     url = f"data:{mime};base64,{data}"
     if mime.startswith("image/"):
