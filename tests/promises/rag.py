@@ -30,6 +30,10 @@ RAG = [
             "rag:docs:text": "Text is read whatever its encoding; what is no text is left out.",
             "rag:limits": "Files, their number and the index have bounds; what is left is told.",
             "rag:chunks": "Pieces overlap, are never too long, lose nothing, and keep words whole.",
+            "rag:code": (
+                "Code is cut at its functions, with their comments, in some languages; all else "
+                "as text."
+            ),
             "rag:starting": (
                 "Indexing is background work; until it is done the tool says how far it is, and "
                 "runs do not wait longer than for other toolsets."

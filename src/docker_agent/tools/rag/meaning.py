@@ -16,12 +16,12 @@ import msgspec
 
 from docker_agent.env.secret_text import redact
 from docker_agent.tools.life import first
-from docker_agent.tools.rag.chunks import Cut, pieces
+from docker_agent.tools.rag.chunks import Cut
 from docker_agent.tools.rag.files import Document
 from docker_agent.tools.rag.gentle import Gentle, off_loop
 from docker_agent.tools.rag.lent import Embed, Vectors
 from docker_agent.tools.rag.store import Piece, Store
-from docker_agent.tools.rag.strategy import Finding
+from docker_agent.tools.rag.strategy import Finding, cut_up
 from docker_agent.tools.rag.vectors import Similarities, unit
 
 log = logging.getLogger(__name__)
@@ -110,11 +110,10 @@ class ByMeaning:
     def _cut_up(self, document: Document, text: str, gentle: Gentle) -> list[Piece]:
         found: list[Piece] = []
         basis = hashlib.sha256(self._basis(document).encode())
-        for place, content in enumerate(pieces(text, self._cut)):
-            gentle.breathe()
+        for piece in cut_up(document, text, self._cut, gentle):
             digest = basis.copy()
-            digest.update(content.encode("utf-8", "surrogatepass"))
-            found.append(Piece(place, content, digest.digest()))
+            digest.update(piece.content.encode("utf-8", "surrogatepass"))
+            found.append(msgspec.structs.replace(piece, digest=digest.digest()))
         return found
 
     async def _vectors(self, texts: Sequence[str]) -> list[bytes]:

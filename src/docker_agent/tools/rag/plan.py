@@ -19,6 +19,7 @@ from docker_agent.messages import JSON
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import usable_name
 from docker_agent.tools.rag.chunks import CODE_SIZE, OVERLAP, SIZE, Cut
+from docker_agent.tools.rag.code import has_parser
 from docker_agent.tools.rag.describing import PROMPT, ByDescription, Describing
 from docker_agent.tools.rag.files import Doc, Docs, read_doc
 from docker_agent.tools.rag.index import Index
@@ -181,4 +182,8 @@ def _cut(declared: RagStrategy) -> Cut:
     overlap = min(OVERLAP, size // 4) if chunking.overlap is None else chunking.overlap
     if overlap >= size:
         raise chunking.error(f"must be smaller than the size of {size}", "overlap")
-    return Cut(size, overlap, chunking.respect_word_boundaries, chunking.code_aware)
+    if chunking.code_aware and not has_parser():
+        text = "needs an extra: pip install 'docker-agent[rag]'; code is cut as text"
+        log.warning("%s", chunking.error(text, "code_aware"))
+    code_aware = chunking.code_aware and has_parser()
+    return Cut(size, overlap, chunking.respect_word_boundaries, code_aware)

@@ -8,7 +8,8 @@ from typing import Protocol
 import msgspec
 
 from docker_agent.messages import NO_USAGE, Usage
-from docker_agent.tools.rag.chunks import Cut, pieces
+from docker_agent.tools.rag.chunks import Cut
+from docker_agent.tools.rag.code import parts
 from docker_agent.tools.rag.files import Document
 from docker_agent.tools.rag.gentle import Gentle, off_loop
 from docker_agent.tools.rag.store import Hit, Likeness, Piece, Store
@@ -49,16 +50,18 @@ class ByWords:
         self._likeness = likeness
 
     async def prepare(self, document: Document, text: str) -> Sequence[Piece]:
-        return await off_loop(lambda gentle: self._pieces(text, gentle))
+        return await off_loop(lambda gentle: cut_up(document, text, self._cut, gentle))
 
     async def find(self, query: str) -> Finding:
         return Finding(
             await off_loop(lambda gentle: self.store.like(query, self._likeness, gentle))
         )
 
-    def _pieces(self, text: str, gentle: Gentle) -> list[Piece]:
-        found: list[Piece] = []
-        for place, content in enumerate(pieces(text, self._cut)):
-            gentle.breathe()
-            found.append(Piece(place, content))
-        return found
+
+def cut_up(document: Document, text: str, cut: Cut, gentle: Gentle) -> list[Piece]:
+    """A document in pieces."""
+    found: list[Piece] = []
+    for place, part in enumerate(parts(document.shown, text, cut, gentle)):
+        gentle.breathe()
+        found.append(Piece(place, part.content, context=part.context))
+    return found
