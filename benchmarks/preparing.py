@@ -18,7 +18,7 @@ from docker_agent.events import EmitDeltas, TextDelta, ignore
 from docker_agent.messages import AssistantMessage, Usage, UserMessage
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.runtime.agent import Agent, Team
-from docker_agent.runtime.loop import run
+from docker_agent.runtime.loop import advance, run
 from docker_agent.runtime.request import RunRequest
 from docker_agent.runtime.strand import Ledger, Strand
 from docker_agent.runtime.toolbox import Toolbox
@@ -80,7 +80,9 @@ async def report(toolbox: Toolbox) -> None:
     request = RunRequest("r", "root", (UserMessage("Hi"),))
 
     def strand() -> Strand:
-        return Strand(Ledger(team, request, ignore), agent, [*request.new], "strict", Draft())
+        return Strand(
+            Ledger(team, request, ignore, advance), agent, [*request.new], "strict", Draft()
+        )
 
     ready = strand()
     rows = [

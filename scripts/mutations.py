@@ -158,8 +158,8 @@ MUTATIONS = [
     Mutation("runtime/prompt.py", "answers.setdefault(answer.call_id, answer)", "pass", TOOLS),
     Mutation(
         "runtime/delegation.py",
-        "            strictest(strand.mode, agent.safety),",
-        "            strand.mode,",
+        "        strictest(strand.mode, agent.safety),",
+        "        strand.mode,",
         "tests/runtime",
     ),
     # who may come in, and do what

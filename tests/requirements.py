@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tests.promises.acceptance import ACCEPTANCE
 from tests.promises.acting import ACTING
+from tests.promises.agents import AGENTS
 from tests.promises.bench import BENCH
 from tests.promises.chat_replies import CHAT_REPLIES
 from tests.promises.chat_requests import CHAT_REQUESTS
@@ -63,6 +64,7 @@ PROMISES: tuple[Promise, ...] = (
     *RAG,
     *ACTING,
     *LASTING,
+    *AGENTS,
     *HOOKS,
     *NATIVE,
     *PROVIDERS,

@@ -29,9 +29,10 @@ from docker_agent.tools.table import TOOLSETS
 from tests.conftest import Serve
 from tests.harness import agent_yaml, clean_environment
 from tests.requirements import requirement
-from tests.scripted.heard import Model
+from tests.scripted.heard import Heard, Model
 from tests.scripted.model import Scripted
 from tests.scripted.parts import call, fail, say
+from tests.scripted.steps import Reply
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = sorted(path for form in ("yaml", "hcl", "json") for path in EXAMPLES.glob(f"*.{form}"))
@@ -220,6 +221,29 @@ def test_the_team_example_gives_work_away(serve: Serve, model: Model, env: dict[
     model.script(call("transfer_task", task), say("three files"), say("There are three."))
     assert server.client("root").chat("how many?").content == "There are three."
     assert model.heard[2].messages[-1]["content"] == "three files"
+
+
+@requirement("style:examples")
+def test_the_background_example_looks_at_its_tasks(
+    scripted: Scripted, serve: Serve, model: Model, env: dict[str, str]
+) -> None:
+    """examples/background-agents.yaml: a task's result reaches root's answer."""
+
+    def play(heard: Heard) -> Reply:
+        if "run_background_agent" not in heard.tool_names:
+            return say("three files")
+        last = heard.messages[-1]
+        found = re.search(r"agent_task_\w+", last["content"])
+        if last["role"] == "user":
+            return call("run_background_agent", {"agent": "researcher", "task": "look"})
+        if "--- Output ---" in last["content"]:
+            return say(last["content"].splitlines()[-1])
+        assert found is not None
+        return call("view_background_agent", {"task_id": found[0], "wait": 30})
+
+    model.script(play)
+    server = serve(EXAMPLES / "background-agents.yaml", env=env)
+    assert server.client("root").chat("how many?").content == "three files"
 
 
 @requirement("style:examples")

@@ -26,7 +26,7 @@ from docker_agent.messages import (
 )
 from docker_agent.permissions import NO_RULES, Rules, SafetyMode, parse_rule
 from docker_agent.runtime import moments
-from docker_agent.runtime.loop import run
+from docker_agent.runtime.loop import advance, run
 from docker_agent.runtime.request import RunRequest
 from docker_agent.runtime.strand import Ledger, Strand
 from docker_agent.runtime.summaries import Compaction
@@ -238,7 +238,7 @@ async def test_a_compaction_may_be_stopped_or_written_by_a_hook() -> None:
     def strand(ears: Ears) -> Strand:
         of = team(agent("root", Actor("x"), hooks=ears.hooks))
         request = RunRequest("r1", "root", ())
-        ledger = Ledger(of, request, Listener())
+        ledger = Ledger(of, request, Listener(), advance)
         return Strand(ledger, of.agents["root"], [], "autonomous", Draft())
 
     ears = Ears(pre_compact=Verdict("keep names"), before_compaction=Verdict(summary="short"))

@@ -313,7 +313,9 @@ class _Builder:
     async def _opened(self, agent: declared.Agent, entry: Entry, stack: AsyncExitStack) -> Toolset:
         entry = filled_in(agent, entry, self._file)
         models = await lent(entry, self._file, self._models, stack)
-        opening = msgspec.structs.replace(self._tools, name=entry.name, lent=models)
+        opening = msgspec.structs.replace(
+            self._tools, name=entry.name, sub_agents=agent.sub_agents, lent=models
+        )
         toolset = await stack.enter_async_context(
             tools.TOOLSETS[entry.type](entry.options, opening)
         )

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 QUIET = frozenset(
     ("api", "fetch", "filesystem", "rag", "script", "session_context", "shell", "think", "todo")
-) | {"background_jobs", "tasks", "user_prompt"}
+) | {"background_agents", "background_jobs", "tasks", "user_prompt"}
 """Toolsets whose opening starts, reaches and writes nothing: their tools are known here."""
 
 
@@ -305,7 +305,9 @@ class _Looking:
         around = Around(agent.name, "", None, {}, Draft())
         try:
             async with AsyncExitStack() as stack:
-                named = msgspec.structs.replace(self._opening, name=entry.name)
+                named = msgspec.structs.replace(
+                    self._opening, name=entry.name, sub_agents=agent.sub_agents
+                )
                 opening = tools.TOOLSETS[entry.type](entry.options, named)
                 toolset = select(
                     await stack.enter_async_context(opening),

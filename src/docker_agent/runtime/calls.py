@@ -15,6 +15,7 @@ from docker_agent.events import ToolFinished, ToolStarted
 from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolResult, ToolSpec
 from docker_agent.permissions import Decision
 from docker_agent.runtime.approval import approve, as_read, final_call, record
+from docker_agent.runtime.background_agents import BackgroundAgents
 from docker_agent.runtime.moments import blocked
 from docker_agent.runtime.results import (
     RUNTIME_CATEGORY,
@@ -146,6 +147,7 @@ def _context(strand: Strand, spec: ToolSpec, call: ToolCall) -> CallContext:
         results=ledger.team.results.directory(ledger.owner),
         owner=ledger.owner,
         at_end=ledger.endings.append,
+        tasks=BackgroundAgents(strand) if strand.agent.sub_agents else None,
     )
 
 

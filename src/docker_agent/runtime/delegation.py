@@ -3,7 +3,7 @@ gives the conversation away."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -25,7 +25,7 @@ from docker_agent.runtime.agent import Agent
 from docker_agent.runtime.forks import run_fork
 from docker_agent.runtime.prompt import task_message
 from docker_agent.runtime.results import RUNTIME_CATEGORY
-from docker_agent.runtime.strand import RunFailed, Strand
+from docker_agent.runtime.strand import Advance, RunFailed, Strand
 from docker_agent.tools.port import READY, Around, CallContext, Scope, Status
 
 MAX_DEPTH = 8
@@ -33,8 +33,6 @@ MAX_CHILDREN = 50
 """How deep sub-agents may nest, and how many tasks one request may hand out (runtime.md §11.1)."""
 
 PROCEED = "Please proceed."
-
-Advance = Callable[[Strand], Awaitable[None]]
 
 
 class Delegation:
@@ -71,27 +69,11 @@ class Delegation:
 
     async def _transfer(self, target: str, task: str, expected_output: str) -> ToolResult:
         strand, ledger = self._strand, self._strand.ledger
-        _check_target(
-            strand.agent, "transfer task", target, strand.agent.sub_agents, "sub-agents list"
-        )
+        check_sub_agent(strand.agent, "transfer task", target)
         self._count_child()
-        agent = ledger.team.agents[target]
-        child = Strand(
-            ledger,
-            agent,
-            [
-                SystemMessage(task_message(task, expected_output)),
-                UserMessage(PROCEED, implicit=True),
-            ],
-            strictest(strand.mode, agent.safety),
-            strand.draft,
-            depth=strand.depth + 1,
-            session=f"{strand.session}/{ledger.children}",
-            parent_session=strand.session,
-            in_skill=strand.in_skill,
-        )
+        child = child_of(strand, target, task, expected_output, str(ledger.children))
         await child.tell(AgentSwitched(target, "transfer_task"))
-        await moments.switched(strand, "transfer_task", strand.agent, agent)
+        await moments.switched(strand, "transfer_task", strand.agent, child.agent)
         return ToolResult(await self._answer(child))
 
     async def _run_skill(self, name: str, task: str) -> ToolResult:
@@ -101,8 +83,7 @@ class Delegation:
     def _count_child(self) -> None:
         """Take note of one more child. Raises `ToolError` when there are too many, or too deep."""
         strand, ledger = self._strand, self._strand.ledger
-        if strand.depth >= MAX_DEPTH:
-            raise ToolError(f"agents are already nested {MAX_DEPTH} deep; do the task yourself")
+        check_depth(strand)
         if ledger.children >= MAX_CHILDREN:
             raise ToolError(
                 f"this request has already handed out {MAX_CHILDREN} tasks; do the task yourself"
@@ -116,12 +97,7 @@ class Delegation:
         except RunFailed as exc:
             await self._returned(child, exc.failure.message, is_error=True)
             raise ToolError(exc.failure.message) from exc
-        answers = (
-            message.text
-            for message in reversed(child.messages)
-            if isinstance(message, AssistantMessage)
-        )
-        answer = next(answers, "")
+        answer = last_words(child)
         await self._returned(child, answer, is_error=False)
         return answer
 
@@ -141,6 +117,44 @@ class Delegation:
             f"the active agent now.{onward} Only the tools you are given count, tools mentioned "
             "earlier may be gone. Continue with the user's request."
         )
+
+
+def child_of(strand: Strand, target: str, task: str, expected_output: str, name: str) -> Strand:
+    """A sub-agent's line of conversation: it sees its task, and nothing of the one that gave it.
+    `name` tells its session from others of the same parent."""
+    agent = strand.ledger.team.agents[target]
+    return Strand(
+        strand.ledger,
+        agent,
+        [
+            SystemMessage(task_message(task, expected_output)),
+            UserMessage(PROCEED, implicit=True),
+        ],
+        strictest(strand.mode, agent.safety),
+        strand.draft,
+        depth=strand.depth + 1,
+        session=f"{strand.session}/{name}",
+        parent_session=strand.session,
+        in_skill=strand.in_skill,
+        listener=strand.listener,
+    )
+
+
+def check_depth(strand: Strand) -> None:
+    """Raises `ToolError` where agents are nested too deep for one more."""
+    if strand.depth >= MAX_DEPTH:
+        raise ToolError(f"agents are already nested {MAX_DEPTH} deep; do the task yourself")
+
+
+def check_sub_agent(agent: Agent, verb: str, target: str) -> None:
+    """Raises `ToolError` that names those there are, when `target` is no sub-agent of `agent`."""
+    _check_target(agent, verb, target, agent.sub_agents, "sub-agents list")
+
+
+def last_words(child: Strand) -> str:
+    """What a sub-agent's last message says: the answer to its task."""
+    answers = (one.text for one in reversed(child.messages) if isinstance(one, AssistantMessage))
+    return next(answers, "")
 
 
 @lru_cache(maxsize=256)

@@ -34,6 +34,7 @@ async def run_fork(strand: Strand, name: str, task: str, answer: Answer) -> str:
         session=f"{strand.session}/{strand.ledger.children}",
         parent_session=strand.session,
         in_skill=True,
+        listener=strand.listener,
     )
     return await answer(child)
 

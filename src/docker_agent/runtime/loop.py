@@ -47,7 +47,7 @@ async def run(team: Team, request: RunRequest, emit: Emit) -> Outcome:
     Returns what it came to; a failure is a value there. Raises only cancellation: whatever the run
     started has ended then.
     """
-    ledger = Ledger(team, request, emit)
+    ledger = Ledger(team, request, emit, advance)
     strand = _entry_strand(ledger)
     failure = None
     well = False

@@ -4,7 +4,7 @@ conversation in it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
 
 import msgspec
@@ -15,6 +15,7 @@ from docker_agent.messages import NO_USAGE, Finish, Message, Summary, Usage
 from docker_agent.models.port import Model
 from docker_agent.permissions import SafetyMode
 from docker_agent.runtime.agent import Agent, Team
+from docker_agent.runtime.beside import Beside
 from docker_agent.runtime.limits import Repeats
 from docker_agent.runtime.request import RunRequest
 from docker_agent.runtime.summaries import Fill
@@ -38,13 +39,18 @@ class RunFailed(Exception):
         self.failure = failure
 
 
+Advance = Callable[["Strand"], Awaitable[None]]
+"""The loop: takes turns until the strand's agent asks for nothing more, or raises `RunFailed`."""
+
+
 class Ledger(msgspec.Struct, eq=False):
     """What all strands of one run share and add to. `acted` says that a tool has run, `changed` one
-    that does more than look."""
+    that does more than look. `beside` are the tasks that sub-agents do beside the run."""
 
     team: Team
     request: RunRequest
     emit: Emit
+    advance: Advance
     usage: Usage = NO_USAGE
     turns: int = 0
     children: int = 0
@@ -53,6 +59,7 @@ class Ledger(msgspec.Struct, eq=False):
     changed: bool = False
     tasks: set[asyncio.Task[object]] = set()
     endings: list[Ending] = []
+    beside: dict[str, Beside] = {}
 
     @property
     def owner(self) -> str:
@@ -67,9 +74,15 @@ class Ledger(msgspec.Struct, eq=False):
         deadline = self.request.deadline
         return inf if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
 
-    def spawn(self, work: Coroutine[object, object, None]) -> None:
+    def begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Start work that ends with the run at the latest."""
-        self.tasks.add(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        return task
+
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        """The same, for tools."""
+        self.begin(work)
 
 
 class Strand(msgspec.Struct, eq=False):
@@ -79,7 +92,8 @@ class Strand(msgspec.Struct, eq=False):
     `texts` what was said in each turn so far. `agent` changes on a hand-off, the ledger never does.
     `session` and `parent_session` are its names for hooks, whose words for the prompt stand in
     `session_contexts` (by agent), `prompt_context` and `notes`; `heard` says that they know what
-    the user said. `in_skill`: it works for a skill, so no skill may be run in it.
+    the user said. `in_skill`: it works for a skill, so no skill may be run in it. `listener` hears
+    it in place of the run's own.
     """
 
     ledger: Ledger
@@ -89,6 +103,7 @@ class Strand(msgspec.Struct, eq=False):
     draft: Draft
     depth: int = 0
     in_skill: bool = False
+    listener: Emit | None = None
     texts: list[str] = []
     reasonings: list[str] = []
     finish: Finish = "stop"
@@ -145,6 +160,11 @@ class Strand(msgspec.Struct, eq=False):
             owner=self.ledger.owner,
         )
 
+    @property
+    def emit(self) -> Emit:
+        """Takes what it has to say."""
+        return self.listener or self.ledger.emit
+
     async def tell(self, *events: Event) -> None:
         """Emit events of this strand."""
-        await self.ledger.emit(self.source, events)
+        await self.emit(self.source, events)

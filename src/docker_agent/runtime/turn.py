@@ -32,7 +32,7 @@ class Voice:
     __slots__ = ("_emit", "_separator", "_source")
 
     def __init__(self, strand: Strand) -> None:
-        self._emit = strand.ledger.emit
+        self._emit = strand.emit
         self._source = strand.source
         self._separator = bool(strand.texts)
 

@@ -31,6 +31,9 @@ ARGUMENTS_SHOWN = 120
 PROBLEM_SHOWN = 200
 """Characters of a call's arguments, and of what went wrong, that a line holds."""
 
+TASKS = frozenset({"transfer_task", "background_agent"})
+"""Reasons of a switch after which the agent before it goes on, too."""
+
 _BLANK_LINE = "\n\n"
 
 
@@ -87,7 +90,7 @@ def line_of(source: Source, event: Event) -> Line | None:
                 return Line(who + call.name, "failed:", problem, done=True)
             return Line(who + call.name, "done", done=True)
         case AgentSwitched(agent=agent, why=why):
-            verb = "works on a task" if why == "transfer_task" else "takes over"
+            verb = "works on a task" if why in TASKS else "takes over"
             return Line(agent, verb)
         case _:
             return None

@@ -13,6 +13,10 @@ from docker_agent.tools.jobs import Jobs
 from docker_agent.tools.rag.lent import Lent
 
 
+class NoOptions(msgspec.Struct, frozen=True):
+    """What a toolset takes that has no keys of its own."""
+
+
 class Opening(msgspec.Struct, frozen=True):
     """What toolsets may use. `trusted` is false for files from a registry or URL: lists in them
     that open more than the working directory do not count. `withheld` names variables that hold the
@@ -20,8 +24,8 @@ class Opening(msgspec.Struct, frozen=True):
 
     `config_dir` is what relative paths of the file mean (None: it lies on no disk), `source` the
     file's full name, `data_dir` where data of agents is kept, `cache_dir` where downloads are.
-    `name` is the one that the entry has, `background` keeps what it starts, `jobs` are those of the
-    whole server, `lent` the models that it asks.
+    `name` is the one that the entry has, `sub_agents` are those of its agent, `background` keeps
+    what it starts, `jobs` are those of the whole server, `lent` the models that it asks.
     """
 
     working_dir: Path
@@ -33,6 +37,7 @@ class Opening(msgspec.Struct, frozen=True):
     source: str = ""
     cache_dir: Path | None = None
     name: str = ""
+    sub_agents: tuple[str, ...] = ()
     background: Background = msgspec.field(default_factory=Background)
     jobs: Jobs = msgspec.field(default_factory=Jobs)
     lent: Lent = Lent()

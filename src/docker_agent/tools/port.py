@@ -88,6 +88,41 @@ def _nobody(ending: Ending) -> None:
     """For runs that nobody waits for the end of."""
 
 
+AgentStatus = Literal["running", "completed", "failed", "stopped"]
+
+
+class AgentTask(msgspec.Struct, frozen=True):
+    """A sub-agent's task that runs beside its run: how it stands, for how many seconds it has run,
+    and what was said so far, in the end the answer or what went wrong."""
+
+    id: str
+    agent: str
+    status: AgentStatus
+    seconds: float
+    output: str
+
+
+class AgentTasks(Protocol):
+    """What the sub-agents of one run do beside it. Whatever still works ends with the run."""
+
+    def start(self, agent: str, task: str, expected_output: str) -> AgentTask:
+        """Begin a task. Raises `ToolError` for an agent that is no sub-agent, and at a limit."""
+        ...
+
+    def all(self) -> Sequence[AgentTask]:
+        """The tasks of the run, in the order of their start."""
+        ...
+
+    async def look(self, id: str, wait: float) -> AgentTask:
+        """One task, once it has ended or `wait` seconds have passed. Raises `ToolError` when there
+        is none of this id."""
+        ...
+
+    async def stop(self, id: str) -> AgentTask:
+        """End a task, with all it has started. Raises `ToolError` when it does not run."""
+        ...
+
+
 class CallContext(msgspec.Struct, frozen=True):
     """Around a call: the run's id, who asks, the state it may read and write, how long it has, and
     what it may start.
@@ -98,6 +133,7 @@ class CallContext(msgspec.Struct, frozen=True):
     that were too large to show (empty: there are none); folders beside it are other people's.
     `owner` is that of `Around`. `at_end` has somebody told of the run's end, before the client is:
     what must outlive a call but not a failed turn.
+    `tasks` are what sub-agents do beside the run.
     """
 
     run: str
@@ -113,6 +149,7 @@ class CallContext(msgspec.Struct, frozen=True):
     results: str = ""
     owner: str = ""
     at_end: Callable[[Ending], None] = _nobody
+    tasks: AgentTasks | None = None
 
 
 class Called(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from docker_agent.config.expand import expand_shell
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
 from docker_agent.tools.api import Api, ApiOptions
+from docker_agent.tools.background_agents import BackgroundAgentTools
 from docker_agent.tools.background_jobs import BackgroundJobs, BackgroundJobsOptions
 from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.fetch import Fetch, FetchOptions
@@ -25,7 +26,7 @@ from docker_agent.tools.kept_file import digest
 from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
 from docker_agent.tools.openapi import OpenApiOptions, open_api_document
-from docker_agent.tools.opening import Opening
+from docker_agent.tools.opening import NoOptions, Opening
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.python import PythonOptions, PythonTools, functions_of
 from docker_agent.tools.rag.open import open_rag
@@ -106,6 +107,15 @@ def _environ(options: Raw, opening: Opening) -> dict[str, str]:
 async def open_todo(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     """The `todo` toolset."""
     yield Todo(shared=convert(options, TodoOptions).shared)
+
+
+@asynccontextmanager
+async def open_background_agents(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `background_agents` toolset; it has no options."""
+    convert(options, NoOptions)
+    if not opening.sub_agents:
+        log.warning("background_agents: the agent has no sub_agents, so no task can be started")
+    yield BackgroundAgentTools(opening.sub_agents)
 
 
 @asynccontextmanager
@@ -230,6 +240,7 @@ TOOLSETS: Mapping[str, Open] = {
     "background_jobs": open_background_jobs,
     "script": open_script,
     "todo": open_todo,
+    "background_agents": open_background_agents,
     "user_prompt": open_user_prompt,
     "session_context": open_session_context,
     "fetch": open_fetch,
@@ -245,7 +256,6 @@ TOOLSETS: Mapping[str, Open] = {
 NOT_YET = frozenset(
     [
         "a2a",
-        "background_agents",
         "lsp",
         "mcp_catalog",
         "model_picker",
