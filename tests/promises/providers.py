@@ -33,6 +33,9 @@ PROVIDERS = [
                 "A question gets the first answer left for its path, its own where it was recorded."
             ),
             "models:replay:exhausted": "A recording that runs out says so.",
+            "models:replay:choice": (
+                "auto and first_available come to the model that was recorded, whatever is set."
+            ),
             "models:replay:events": "A recorded stream is replayed event by event.",
             "models:replay:product": "--fake answers offline, without keys.",
             "models:replay:go": "Recordings of the Go program are replayed, over four protocols.",

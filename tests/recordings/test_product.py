@@ -222,6 +222,38 @@ def test_recordings_of_the_go_program_are_replayed(go: Path, serve: Serve) -> No
         assert (body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]) == (7, 3)
 
 
+@requirement("models:replay:choice")
+@pytest.mark.parametrize("name", GO_MODELS)
+def test_auto_and_first_available_come_to_what_was_recorded(
+    name: str, tmp_path: Path, serve: Serve
+) -> None:
+    """agent-file.md §3.3 and §3.4: the choice of the recording, whatever keys are set now."""
+    entries = [
+        interaction(n, ROOTS[name], user_asks(name, text), TEXTS[name](f"{name} says {text}"))
+        for n, text in enumerate(("hello", "bye"))
+    ]
+    (tmp_path / "talk.yaml").write_text(cassette(entries))
+    automatic = {"chat": "mistral", "responses": "openai"}.get(name, name)
+    if automatic == "mistral":
+        text = (tmp_path / "talk.yaml").read_text()
+        (tmp_path / "talk.yaml").write_text(text.replace("api.openai.com", "api.mistral.ai"))
+        first = ["anthropic/claude-sonnet-4-5", "mistral/mistral-small-latest"]
+    else:
+        first = ["mistral/mistral-small-latest", "openai/gpt-4o", *GO_MODELS.values()]
+        first.remove(GO_MODELS["chat"])
+    file = json.dumps(
+        {
+            "models": {"first": {"first_available": first}},
+            "agents": {"root": {"model": "auto"}, "other": {"model": "first"}},
+        },
+        indent=1,
+    )
+    env = {"DEEPSEEK_API_KEY": "k"}
+    server = serve(file, "--fake", str(tmp_path / "talk.yaml"), env=env)
+    assert server.client("root").chat("hello").content == f"{name} says hello"
+    assert server.client("other").chat("bye").content == f"{name} says bye"
+
+
 @requirement("models:replay:go")
 def test_tools_run_while_models_are_replayed(tmp_path: Path, serve: Serve) -> None:
     """The loop is the real one: the recorded call is executed here."""

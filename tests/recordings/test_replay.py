@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from docker_agent.config.model import Model
+from docker_agent.loader.taped import recorded_one
 from docker_agent.models.cassette import Interaction
 from docker_agent.models.errors import HttpError
 from docker_agent.models.replay import Replay, path_of
@@ -93,6 +95,29 @@ async def test_the_path_decides_before_the_body() -> None:
     tape = Replay("t", [recorded("c", url=anthropic), recorded("o")])
     assert await answers(tape, [asked("x")], "http://localhost:1/v1/chat/completions/?a=1") == ["o"]
     assert await answers(tape, [asked("x")], "https://proxy.test/claude/v1/messages") == ["c"]
+
+
+@requirement("models:replay:choice")
+@pytest.mark.parametrize(
+    ("url", "model", "provider"),
+    [
+        ("http://127.0.0.1:12434/engines/v1/chat/completions", "ai/gemma3", "dmr"),
+        ("http://127.0.0.1:40123/v1/chat/completions", "smollm2", "local"),
+        ("https://api.openai.com/v1/chat/completions", "gpt-4o-mini", "openai"),
+        ("https://elsewhere.test/v1/chat/completions", "m", None),
+    ],
+)
+def test_a_recording_knows_which_models_it_has_answers_of(
+    url: str, model: str, provider: str | None
+) -> None:
+    """Models of this machine are known by their address, of one provider's by their name."""
+    tape = Replay("t", [recorded("one", "hi", url=url, model=model)])
+    names = ("dmr/ai/qwen3", "local/smollm2", "openai/gpt-4o", "openai/gpt-4o-mini")
+    candidates = [Model(provider=a, model=b) for a, _, b in (name.partition("/") for name in names)]
+    chosen = recorded_one(tape, candidates, {})
+    assert (chosen and chosen.provider) == provider
+    if provider == "openai":
+        assert chosen and chosen.model == model
 
 
 @requirement("models:replay:exhausted")

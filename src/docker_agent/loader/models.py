@@ -14,9 +14,12 @@ from docker_agent.config.references import expand
 from docker_agent.env.chain import Secrets, StandIns
 from docker_agent.errors import ConfigError
 from docker_agent.loader.choose import (
+    AUTO_MAX_TOKENS,
+    AUTO_ROWS,
     DOCKER,
     DOCKER_MAX_TOKENS,
     DOCKER_MODEL,
+    LOCAL_MODEL,
     auto_model,
     embedding_model,
     first_available,
@@ -27,6 +30,7 @@ from docker_agent.loader.choose import (
 from docker_agent.loader.compacting import side_models
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.preflight import Missing, missing_for
+from docker_agent.loader.taped import recorded_one
 from docker_agent.models import gateway as gateways
 from docker_agent.models import table
 from docker_agent.models.catalogue import Catalogue
@@ -57,12 +61,25 @@ async def with_choices(
     chosen: dict[str, DeclaredModel] = dict(file.models)
     names = list(dict.fromkeys(in_use(file)))
     if AUTO in names and AUTO not in chosen:
-        chosen[AUTO] = await _auto(secrets, overrides, http)
+        chosen[AUTO] = _auto_recorded(http) or await _auto(secrets, overrides, http)
     for name in names:
         if name in file.models and file.models[name].is_selector:
-            choice = first_available(file, name, secrets, keyless=overrides.keyless)
-            chosen[name] = file.models[choice]
+            candidates = [file.models[one] for one in file.models[name].first_available or ()]
+            recorded = recorded_one(http, candidates, providers)
+            chosen[name] = recorded or _first(file, name, secrets, overrides)
     return msgspec.structs.replace(file, models=chosen)
+
+
+def _first(file: AgentFile, name: str, secrets: Secrets, overrides: Overrides) -> DeclaredModel:
+    return file.models[first_available(file, name, secrets, keyless=overrides.keyless)]
+
+
+def _auto_recorded(http: Http) -> DeclaredModel | None:
+    """The model that `auto` came to when this was recorded; None when it is no recording."""
+    rows = [(row.provider, row.model, AUTO_MAX_TOKENS) for row in AUTO_ROWS]
+    rows += [(DOCKER, DOCKER_MODEL, DOCKER_MAX_TOKENS), ("local", LOCAL_MODEL, None)]
+    models = [DeclaredModel(provider=one, model=m, max_tokens=most) for one, m, most in rows]
+    return recorded_one(http, models, {})
 
 
 async def _auto(secrets: Secrets, overrides: Overrides, http: Http) -> DeclaredModel:

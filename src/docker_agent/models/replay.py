@@ -32,7 +32,14 @@ class Replay:
     def __init__(self, name: str, interactions: Sequence[Interaction]) -> None:
         self._name = name
         self._total = len(interactions)
-        self._left = [_Entry(one) for one in interactions]
+        self._entries = tuple(_Entry(one) for one in interactions)
+        self._left = list(self._entries)
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Address and model of every question that was recorded; the model is "" where its address
+        has it."""
+        return [(one.interaction.url, one.question.model) for one in self._entries]
 
     def post(
         self, url: str, headers: Mapping[str, str], body: bytes
