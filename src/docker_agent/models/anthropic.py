@@ -26,8 +26,9 @@ from docker_agent.models.anthropic_events import (
     updated,
     usage_of,
 )
-from docker_agent.models.anthropic_messages import Block, Redacted, Thought, assistant_message
+from docker_agent.models.anthropic_messages import MAKER
 from docker_agent.models.anthropic_request import MessagesSettings, Request, request_of
+from docker_agent.models.blocks import Block, Redacted, Thought, assistant_message
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import error_of, problem_of, refused
 from docker_agent.models.http import Http
@@ -273,7 +274,7 @@ class _Answer:
     def reply(self) -> Reply:
         """The whole, after the last read. Raises `ModelError` when the stream ended too early."""
         blocks = [block.finished() for _, block in sorted(self._blocks.items())]
-        message = assistant_message([block for block in blocks if block is not None])
+        message = assistant_message([block for block in blocks if block is not None], MAKER)
         half = any(block.open for block in self._blocks.values()) or not self._blocks
         if self._stop is None and half:
             raise self.broken("the stream ended before the answer did", transient=True)

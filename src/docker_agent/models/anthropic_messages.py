@@ -31,6 +31,7 @@ from docker_agent.messages import (
     ToolSpec,
     UserMessage,
 )
+from docker_agent.models.blocks import REDACTED, THINKING, in_order
 
 MAKER = "anthropic"
 NO_OUTPUT = "(no output)"
@@ -39,74 +40,10 @@ MARK: JSON = {"type": "ephemeral"}
 MARKED_MESSAGES = 2
 """How many messages carry a cache mark; with two system blocks they are all the API takes."""
 
-_UNMARKABLE = ("thinking", "redacted_thinking")
+_UNMARKABLE = (THINKING, REDACTED)
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),")
 _PDF = "application/pdf"
-
-
-class Thought(msgspec.Struct, frozen=True):
-    """A finished block of thinking; only a signed one may be sent back."""
-
-    thinking: str
-    signature: str = ""
-
-
-class Redacted(msgspec.Struct, frozen=True):
-    """Thinking that is shown to nobody."""
-
-    data: str
-
-
-Block = str | Thought | Redacted | ToolCall
-"""A finished block of an answer; text is a plain `str`."""
-
-
-def assistant_message(blocks: Sequence[Block]) -> AssistantMessage:
-    """An answer in our words. What must be sent back as it came is kept in `opaque`."""
-    opaque: list[Opaque] = []
-    layout: list[str] = []
-    for block in blocks:
-        match block:
-            case str():
-                layout.append(f"t{len(block)}")
-            case ToolCall():
-                layout.append("c")
-            case Thought(signature=signature):
-                if signature:
-                    opaque.append(Opaque(MAKER, "thinking", msgspec.json.encode(block).decode()))
-                    layout.append("o")
-            case Redacted(data=data):
-                opaque.append(Opaque(MAKER, "redacted_thinking", data))
-                layout.append("o")
-    message = AssistantMessage(
-        text="".join(block for block in blocks if isinstance(block, str)),
-        reasoning="".join(block.thinking for block in blocks if isinstance(block, Thought)),
-        calls=tuple(block for block in blocks if isinstance(block, ToolCall)),
-        opaque=tuple(opaque),
-    )
-    if opaque and layout != _usual_layout(message, len(opaque)):
-        message = msgspec.structs.replace(
-            message, opaque=(*opaque, Opaque(MAKER, "layout", " ".join(layout)))
-        )
-    return message
-
-
-def _usual_layout(message: AssistantMessage, thoughts: int) -> list[str]:
-    text = [f"t{len(message.text)}"] if message.text else []
-    return ["o"] * thoughts + text + ["c"] * len(message.calls)
-
-
-def _layout(message: AssistantMessage, thoughts: int) -> list[str]:
-    """In which order the blocks of a message came, where that still fits the message."""
-    usual = _usual_layout(message, thoughts)
-    kept = [one.data for one in message.opaque if one.maker == MAKER and one.kind == "layout"]
-    if not kept:
-        return usual
-    layout = kept[0].split()
-    text = sum(int(place[1:]) for place in layout if place[0] == "t")
-    fits = layout.count("o") == thoughts and layout.count("c") == len(message.calls)
-    return layout if fits and text == len(message.text) else usual
 
 
 def system_blocks(messages: Sequence[Message]) -> list[JSON]:
@@ -176,22 +113,18 @@ def _end_without_blanks(wired: Sequence[JSON]) -> None:
 def _said(message: AssistantMessage) -> Iterator[JSON]:
     if not (message.text.strip() or message.calls):
         return
-    kept = [one for one in message.opaque if one.maker == MAKER and one.kind != "layout"]
-    thoughts, calls, start = iter(kept), iter(message.calls), 0
-    for place in _layout(message, len(kept)):
-        if place == "o":
-            yield _thought(next(thoughts))
-        elif place == "c":
-            yield _call(next(calls))
-        else:
-            text = message.text[start : start + int(place[1:])]
-            start += len(text)
-            if text.strip():
-                yield {"type": "text", "text": text}
+    for piece in in_order(message, MAKER):
+        match piece:
+            case Opaque():
+                yield _thought(piece)
+            case ToolCall():
+                yield _call(piece)
+            case str():
+                yield {"type": "text", "text": piece}
 
 
 def _thought(kept: Opaque) -> JSON:
-    if kept.kind == "redacted_thinking":
+    if kept.kind == REDACTED:
         return {"type": "redacted_thinking", "data": kept.data}
     return {"type": "thinking", **msgspec.json.decode(kept.data, type=dict[str, str])}
 

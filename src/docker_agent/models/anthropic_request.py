@@ -13,7 +13,6 @@ import msgspec
 from docker_agent.messages import (
     JSON,
     NO_SAMPLING,
-    AssistantMessage,
     FilePart,
     Format,
     Message,
@@ -29,6 +28,7 @@ from docker_agent.models.anthropic_messages import (
     wired_messages,
 )
 from docker_agent.models.anthropic_thinking import NO_THINKING, Thinking, thinking_of
+from docker_agent.models.blocks import goes_on_thoughtless
 from docker_agent.models.port import Ask
 
 DEFAULT_MAX_TOKENS = 32_000
@@ -155,20 +155,9 @@ def _thinking(settings: MessagesSettings, ask: Ask, max_tokens: int) -> Thinking
     effort = ask.sampling.reasoning_effort
     if effort is not None:
         thinking = thinking_of(effort, settings.model, thinking.display)
-    if thinking.tokens and _goes_on_thoughtless(ask.messages):
+    if thinking.tokens and goes_on_thoughtless(ask.messages, MAKER):
         return NO_THINKING
     return thinking if thinking.tokens < max_tokens else NO_THINKING
-
-
-def _goes_on_thoughtless(messages: Sequence[Message]) -> bool:
-    """Whether tools answer a message that was written without thinking: by another provider's
-    model, or under a forced choice. The API takes no budget before that turn is over."""
-    if not messages or not isinstance(messages[-1], ToolMessage):
-        return False
-    for message in reversed(messages):
-        if isinstance(message, AssistantMessage):
-            return all(kept.maker != MAKER for kept in message.opaque)
-    return False
 
 
 def _parallel(declared: Sampling, asked: Sampling) -> bool | None:

@@ -77,7 +77,7 @@ def is_adaptive(model: str) -> bool:
     return version >= (5, 0) or (version >= (4, 6) and "haiku" not in name)
 
 
-def _prefers_adaptive(model: str) -> bool:
+def prefers_adaptive(model: str) -> bool:
     """Opus 4.6, 4.7 and 4.8 take adaptive thinking in place of a number of tokens."""
     return "opus" in model.lower() and (4, 6) <= version_of(model) <= (4, 8)
 
@@ -87,7 +87,7 @@ def thinking_of(budget: int | str | None, model: str, display: str = "") -> Thin
     if budget in (None, 0, "none"):
         return NO_THINKING
     if isinstance(budget, int):
-        if _prefers_adaptive(model) or (budget < 0 and is_adaptive(model)):
+        if prefers_adaptive(model) or (budget < 0 and is_adaptive(model)):
             return Thinking(effort="high", display=display)
         return Thinking(tokens=budget, display=display) if budget >= MIN_BUDGET else NO_THINKING
     word = budget or ""

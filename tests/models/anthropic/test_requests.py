@@ -25,16 +25,10 @@ from docker_agent.messages import (
     ToolMessage,
     UserMessage,
 )
-from docker_agent.models.anthropic_messages import (
-    Block,
-    Redacted,
-    Thought,
-    assistant_message,
-    system_blocks,
-    wired_messages,
-)
+from docker_agent.models.anthropic_messages import MAKER, system_blocks, wired_messages
 from docker_agent.models.anthropic_request import MessagesSettings, closed_schema, request_of
 from docker_agent.models.anthropic_thinking import Thinking
+from docker_agent.models.blocks import Block, Redacted, Thought, assistant_message
 from docker_agent.models.port import Ask
 from tests.models.anthropic.asking import HI, TOOL_ASK, TOOLS, told
 from tests.requirements import requirement
@@ -255,7 +249,7 @@ blocks = st.lists(
 @given(blocks)
 def test_what_was_said_goes_back_in_its_order(said: list[Block]) -> None:
     """agent-file.md §3.2.3: thinking blocks are replayed as they came, where they came."""
-    message = assistant_message(said)
+    message = assistant_message(said, MAKER)
     wired = wired_messages([message, UserMessage("hi")])
     if not (message.text or message.calls):
         assert len(wired) == 1
@@ -272,7 +266,7 @@ def test_what_was_said_goes_back_in_its_order(said: list[Block]) -> None:
 @requirement("models:anthropic:replay")
 def test_a_message_that_was_changed_goes_back_in_the_usual_order() -> None:
     """models/anthropic_messages.py: an order that does not fit any more does not count."""
-    said = assistant_message(["ab", Thought("h", "s"), ToolCall("c", "f", "{}")])
+    said = assistant_message(["ab", Thought("h", "s"), ToolCall("c", "f", "{}")], MAKER)
     assert said.opaque[-1].kind == "layout"
     changed = AssistantMessage("abc", "h", said.calls, said.opaque)
     [sent, _] = wired_messages([changed, UserMessage("hi")])
@@ -329,7 +323,7 @@ def test_the_last_two_messages_end_with_a_mark() -> None:
 @requirement("agent-file:4.3:cache-marks")
 def test_a_thought_carries_no_mark() -> None:
     """Anthropic's Messages API: thinking blocks cannot be marked."""
-    wired = wired_messages([assistant_message(["a", Thought("h", "s")]), UserMessage("hi")])
+    wired = wired_messages([assistant_message(["a", Thought("h", "s")], MAKER), UserMessage("hi")])
     assert [marked(message["content"]) for message in wired] == [[], [0]]
 
 
