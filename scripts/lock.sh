@@ -10,8 +10,8 @@ compile() {
         --no-header --no-emit-index-url --output-file "requirements/$name.txt" "$@"
 }
 compile run --extra local
-compile test --extra local --extra redis --extra otel --extra rag --extra vertex --group test
-compile check --extra local --extra redis --extra otel --extra rag --extra vertex --group check
+compile test --extra bedrock --extra local --extra redis --extra otel --extra rag --extra vertex --group test
+compile check --extra bedrock --extra local --extra redis --extra otel --extra rag --extra vertex --group check
 echo uv | "$uv" pip compile - --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-annotate --output-file requirements/uv.txt
 UV=$uv scripts/lock_e2e.sh

@@ -9,7 +9,14 @@ import msgspec
 from docker_agent.config.required import USE_VERTEX
 from docker_agent.env.chatgpt import TOKEN
 from docker_agent.loader.choose import AUTO_ROWS
-from docker_agent.models import anthropic_settings, chatgpt, dmr_find, gemini, table
+from docker_agent.models import (
+    anthropic_settings,
+    bedrock_settings,
+    chatgpt,
+    dmr_find,
+    gemini,
+    table,
+)
 from docker_agent.models.endpoints import ENDPOINTS, required_variables
 
 
@@ -36,6 +43,13 @@ OWN = {
         (TOKEN,),
         "[a subscription's sign-in](#a-chatgpt-subscription)",
     ),
+    "amazon-bedrock": Own(
+        "ConverseStream",
+        "https://bedrock-runtime.<region>.amazonaws.com",
+        (bedrock_settings.TOKEN,),
+        "or AWS credentials, with the extra `bedrock`; see "
+        "[Use Amazon Bedrock](../how-to/use-amazon-bedrock.md)",
+    ),
     "dmr": Own(
         "Chat Completions",
         "found by itself",
@@ -51,6 +65,7 @@ WORKS = {
     "Responses": ("as a summary, replayed encrypted", "yes", "yes", "refused", "yes"),
     "Messages": ("replayed with its signatures", "yes", "yes", "refused", "yes"),
     "generateContent": ("replayed with its signatures", "yes", "yes", "yes", "yes"),
+    "ConverseStream": ("replayed with its signatures", "yes", "yes", "passed on", "asked in words"),
     "Chat Completions of `dmr`": (
         "as it comes",
         "with `supports_images`",

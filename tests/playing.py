@@ -60,10 +60,10 @@ def blocks(page: Path) -> list[Block]:
 
 
 class AnyKey:
-    """Every variable is set, but for the one that would name a file."""
+    """Every variable is set, but for those of AWS and the one that would name a file."""
 
     def get(self, name: str) -> str | None:
-        return None if name == CREDENTIALS else "set"
+        return None if name == CREDENTIALS or name.startswith("AWS_") else "set"
 
 
 class Play:

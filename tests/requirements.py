@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from tests.promises.acceptance import ACCEPTANCE
 from tests.promises.acting import ACTING
 from tests.promises.agents import AGENTS
+from tests.promises.bedrock import BEDROCK
 from tests.promises.bench import BENCH
 from tests.promises.chat_replies import CHAT_REPLIES
 from tests.promises.chat_requests import CHAT_REQUESTS
@@ -67,6 +68,7 @@ PROMISES: tuple[Promise, ...] = (
     *AGENTS,
     *HOOKS,
     *NATIVE,
+    *BEDROCK,
     *PROVIDERS,
     *VERTEX,
     *CHATGPT,

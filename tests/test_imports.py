@@ -20,9 +20,10 @@ RARE = frozenset({"aiohttp", "xllamacpp", "quickjs", "mcp", "hcl2", "lark"}) | {
     "brotli",
     "google",
     "requests",
+    "botocore",
 }
-"""Only a proxy, a sign-in at Google Cloud, the embedded model, a script in an agent file, an MCP
-server, HCL, a scrape, a store, a trace or a packed body needs these."""
+"""Only a proxy, a sign-in at Google Cloud or AWS, the embedded model, a script in an agent file, an
+MCP server, HCL, a scrape, a store, a trace or a packed body needs these."""
 
 _SPY = """
 import sys
@@ -47,9 +48,13 @@ class Imported:
         (folder / "sitecustomize.py").write_text(_SPY.format(path=str(self._notes)))
         self.env = {"PYTHONPATH": str(folder)}
 
+    def names(self) -> set[str]:
+        """Everything that was looked for, by its whole name."""
+        return set(self._notes.read_text().split())
+
     def packages(self) -> set[str]:
         """The packages that were imported, by their first name."""
-        return {name.partition(".")[0] for name in self._notes.read_text().split()}
+        return {name.partition(".")[0] for name in self.names()}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ its words for what all of them can say."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,12 @@ from docker_agent.config.model import Model
 from docker_agent.env.chain import Values
 from docker_agent.env.chatgpt import TOKEN
 from docker_agent.events import EmitDeltas
-from docker_agent.messages import JSON, NO_SAMPLING
+from docker_agent.messages import JSON, NO_SAMPLING, Usage
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_request import MessagesSettings
 from docker_agent.models.bearer import Bearer, VariableTickets
+from docker_agent.models.bedrock import Bedrock
+from docker_agent.models.bedrock_request import SHAPED, ConverseSettings
 from docker_agent.models.chatgpt import ChatGpt, ChatGptTickets
 from docker_agent.models.dmr import DockerModel, runner_tools
 from docker_agent.models.engine import EngineSettings
@@ -33,9 +36,10 @@ from docker_agent.models.port import Reply as Answered
 from docker_agent.models.resolve import resolve
 from docker_agent.models.vertex import Place, claude_settings, generate_url, on_openapi
 from docker_agent.models.websocket import open_socketed
-from tests.scripted import anthropic_parts, chatgpt_rules, gemini_parts, parts
+from tests.scripted import anthropic_parts, bedrock_parts, chatgpt_rules, gemini_parts, parts
 from tests.scripted.actions import Action, Asked, Send
 from tests.scripted.anthropic_render import in_messages_words
+from tests.scripted.bedrock_render import in_converse_words
 from tests.scripted.render import render
 from tests.scripted.responses import RESPONSES
 from tests.scripted.steps import Raw, Reply
@@ -51,6 +55,8 @@ SHAPE: JSON = {
     "additionalProperties": False,
 }
 
+COUNTED = Usage(25, 9, cached=3, reasoning=2)
+
 Open = Callable[[Http, str, str], Port]
 """An adapter for the model of a name, at an address."""
 
@@ -59,7 +65,8 @@ Open = Callable[[Http, str, str], Port]
 class Protocol:
     """One protocol. `words` is the module of its scripts' parts, `end` what ends an answer there.
 
-    `counted` reports 25 tokens in, 3 of them from the cache, and 9 out, 2 of them thought.
+    `counted` reports 25 tokens in, 3 of them from the cache, and 9 out, 2 of them thought where
+    the vendor tells those apart; `usage` is what it comes to.
     `picture`, `failure` and `shape` find these in a request's body; `wired` is how they look.
     `stream` is the whole body of a streamed reply.
     """
@@ -78,6 +85,7 @@ class Protocol:
     wired: Mapping[str, JSON]
     stream: Callable[[Reply], bytes]
     end: Reply = field(default_factory=Reply)
+    usage: Usage = COUNTED
 
 
 def _chat(http: Http, url: str, name: str) -> Port:
@@ -201,6 +209,13 @@ def _chatgpt(http: Http, url: str, name: str) -> Port:
     return ChatGpt(Bearer(http, tickets), settings, CARD)
 
 
+def _bedrock(http: Http, url: str, name: str) -> Port:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    path = f"{url}/model/{name}/converse-stream"
+    settings = ConverseSettings(path, name, headers, secrets=(SECRET,))
+    return Bedrock(http, settings, CARD)
+
+
 def _locked(fail: Callable[..., Reply], kind: str) -> Reply:
     return fail(401, **{"message": f"wrong key {SECRET}", kind: "UNAUTHENTICATED"})
 
@@ -318,6 +333,30 @@ PARSERS: dict[str, Protocol] = {
             "shape": {"responseMimeType": "application/json", "responseJsonSchema": SHAPE},
         },
         end=gemini_parts.done(),
+    ),
+    "bedrock": Protocol(
+        words=parts,
+        open=_bedrock,
+        stream=lambda reply: _sent(render(in_converse_words(reply, _ASKED), _ASKED)),
+        model="anthropic.claude",
+        length=parts.finish("max_tokens"),
+        refusal=parts.say("No.") + parts.finish("guardrail_intervened"),
+        counted=bedrock_parts.tokens(22, 9, read=3),
+        usage=Usage(25, 9, cached=3),
+        limited=bedrock_parts.reject(429, "ThrottlingException", headers=WAIT),
+        locked=bedrock_parts.reject(403, "AccessDeniedException", f"wrong key {SECRET}"),
+        overloaded=bedrock_parts.overloaded(),
+        overloaded_later=bedrock_parts.raised("serviceUnavailableException", "overloaded"),
+        find={
+            "picture": lambda body: body["messages"][0]["content"][1],
+            "failure": lambda body: body["messages"][-1]["content"][-1]["toolResult"],
+            "shape": lambda body: body["system"][-1],
+        },
+        wired={
+            "picture": {"image": {"format": "png", "source": {"bytes": "AA=="}}},
+            "failure": {"toolUseId": "c1", "content": [{"text": "it broke"}], "status": "error"},
+            "shape": {"text": SHAPED + json.dumps(SHAPE, separators=(",", ":"))},
+        },
     ),
 }
 

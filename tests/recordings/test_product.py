@@ -24,6 +24,7 @@ from tests.recordings.go_style import (
 from tests.requirements import requirement
 from tests.scripted import gemini_parts, parts
 from tests.scripted.anthropic import scripted_claude
+from tests.scripted.bedrock import KEY, SECRET, scripted_bedrock
 from tests.scripted.client import text_of
 from tests.scripted.gate import Gate
 from tests.scripted.gemini import gemini_server
@@ -41,6 +42,8 @@ KEYS = {
     "OPENAI_API_KEY": "plain-openai-key",
     "ANTHROPIC_API_KEY": "plain-anthropic-key",
     "GOOGLE_API_KEY": "plain-google-key",
+    "AWS_ACCESS_KEY_ID": KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
 }
 
 
@@ -59,7 +62,7 @@ class Tape:
 def tape(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Generator[Tape]:
     """Recorded once with `serve chat --record`: text with reasoning, a tool turn, a failure."""
     made = Tape(tmp_path_factory.mktemp("tape"))
-    with scripted_claude() as claude, gemini_server() as gemini:
+    with scripted_claude() as claude, gemini_server() as gemini, scripted_bedrock() as bedrock:
         models: dict[str, Any] = {
             "chat": {"provider": "openai", "model": "gpt-4o-tape", "base_url": scripted.url},
             "responses": {"provider": "openai", "model": "gpt-5-tape", "base_url": scripted.url},
@@ -69,12 +72,18 @@ def tape(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Genera
                 "model": "gemini-3-tape",
                 "base_url": gemini.url,
             },
+            "bedrock": {
+                "provider": "amazon-bedrock",
+                "model": "anthropic.tape-v1:0",
+                "provider_opts": {"endpoint_url": bedrock.url},
+            },
         }
         made.models = {
             "chat": scripted.model("gpt-4o-tape"),
             "responses": scripted.model("gpt-5-tape"),
             "anthropic": claude.model("tape"),
             "gemini": gemini.model("gemini-3-tape"),
+            "bedrock": bedrock.model("anthropic.tape-v1:0"),
         }
         agents = {
             name: {"model": name, "instruction": "You answer.", "toolsets": [{"type": "think"}]}
@@ -134,7 +143,8 @@ def test_no_key_is_in_the_recording_and_nobody_else_may_read_it(tape: Tape) -> N
     assert "version: 2\ninteractions:" in text
     for key in KEYS.values():
         assert key not in text
-    assert text.count("method: POST") == 16
+    assert text.count("method: POST") == 20
+    assert "AWS4-HMAC-SHA256" not in text
     assert tape.path.stat().st_mode & 0o077 == 0
 
 

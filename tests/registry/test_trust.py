@@ -115,6 +115,26 @@ def test_stores_of_secrets_are_no_settings(tmp_path: Path) -> None:
             {"p": {"base_url": "https://${HOST}/v1", "token_key": "GITHUB_TOKEN"}},
             "would send GITHUB_TOKEN to evil.example",
         ),
+        (
+            {"provider": "p", "model": "x", "provider_opts": {"endpoint_url": "https://${HOST}"}},
+            {"p": {"provider": "amazon-bedrock"}},
+            "would send AWS credentials to evil.example",
+        ),
+        (
+            {"provider": "amazon-bedrock", "model": "x", "base_url": "https://evil.example"},
+            {},
+            "would send AWS credentials to evil.example",
+        ),
+        (
+            {"provider": "amazon-bedrock", "model": "x", "provider_opts": {"profile": "work"}},
+            {},
+            "would use the AWS profile 'work'",
+        ),
+        (
+            {"provider": "amazon-bedrock", "model": "x", "provider_opts": {"role_arn": "arn:x"}},
+            {},
+            "would use the AWS role_arn 'arn:x'",
+        ),
     ],
 )
 async def test_no_key_of_a_provider_goes_to_somebody_else(
@@ -149,6 +169,20 @@ async def test_no_key_of_a_provider_goes_to_somebody_else(
         ({"provider": "openai", "model": "x", "base_url": "http://127.0.0.1:1/v1"}, {}),
         ({"provider": "openai", "model": "x", "base_url": "https://10.0.0.1/v1"}, {}),
         ({"provider": "azure", "model": "x", "base_url": "https://me.openai.azure.com/v1"}, {}),
+        (
+            {"provider": "amazon-bedrock", "model": "x", "provider_opts": {"region": "eu-west-1"}},
+            {},
+        ),
+        (
+            {
+                "provider": "amazon-bedrock",
+                "model": "x",
+                "provider_opts": {
+                    "endpoint_url": "https://bedrock-runtime-fips.us-east-1.amazonaws.com"
+                },
+            },
+            {},
+        ),
         (
             {"provider": "p", "model": "x"},
             {"p": {"base_url": "https://a.example/v1", "token_key": "EXAMPLE_KEY"}},

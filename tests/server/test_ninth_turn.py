@@ -12,9 +12,10 @@ import pytest
 from tests.conftest import Serve
 from tests.harness import Server, agent_yaml
 from tests.requirements import requirement
-from tests.scripted import gemini_parts, parts
+from tests.scripted import bedrock_parts, gemini_parts, parts
 from tests.scripted.anthropic import scripted_claude
 from tests.scripted.anthropic_parts import overloaded
+from tests.scripted.bedrock import BEARER, scripted_bedrock
 from tests.scripted.client import finish_of, text_of
 from tests.scripted.gemini import gemini_server
 from tests.scripted.heard import Model
@@ -88,14 +89,17 @@ def test_the_responses_api_is_retried_there(
 
 
 @requirement("models:fallback:ninth-turn")
-@pytest.mark.parametrize("provider", ["anthropic", "google"])
-def test_claude_and_gemini_are_retried_there_too(
+@pytest.mark.parametrize("provider", ["anthropic", "google", "amazon-bedrock"])
+def test_the_other_protocols_are_retried_there_too(
     serve: Serve, tmp_path: Path, provider: str
 ) -> None:
-    """The same over the other protocols, in their own words."""
+    """The same in their own words."""
     opened: Callable[[], Any]
     if provider == "anthropic":
         opened, name, words, trouble = scripted_claude, "ninth", parts, overloaded()
+    elif provider == "amazon-bedrock":
+        opened, name, words = scripted_bedrock, "ninth", parts
+        trouble = bedrock_parts.raised("modelStreamErrorException", "Overloaded")
     else:
         opened, name, words = gemini_server, "gemini-3-ninth", gemini_parts
         trouble = gemini_parts.overloaded()
@@ -103,7 +107,7 @@ def test_claude_and_gemini_are_retried_there_too(
         declared = {"provider": provider, "model": name, "base_url": vendor.url}
         root = {"model": "m", "toolsets": SHELL}
         file = json.dumps({"models": {"m": declared}, "agents": {"root": root}}, indent=1)
-        keys = {"ANTHROPIC_API_KEY": "k", "GOOGLE_API_KEY": "k"}
+        keys = {"ANTHROPIC_API_KEY": "k", "GOOGLE_API_KEY": "k", "AWS_BEARER_TOKEN_BEDROCK": BEARER}
         server = serve(file, "--working-dir", str(tmp_path), env=keys)
         check(server, tmp_path, vendor.model(name), run_of(words, trouble))
         server.stop()

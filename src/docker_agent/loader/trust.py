@@ -19,7 +19,8 @@ from docker_agent.errors import ConfigError
 from docker_agent.loader.models import in_use
 from docker_agent.loader.rag import embedding_references
 from docker_agent.models.endpoints import ENDPOINTS
-from docker_agent.models.resolve import resolve
+from docker_agent.models.resolve import Resolved, resolve
+from docker_agent.models.table import BEDROCK
 from docker_agent.registry.reference import is_this_machine
 from docker_agent.tools.environment import looks_secret
 
@@ -41,6 +42,8 @@ _OWN_HOSTS = {
     "GITHUB_TOKEN": ("api.githubcopilot.com", "models.github.ai"),
 }
 """Where keys may go beside the addresses of `ENDPOINTS`; with a dot before, anything below."""
+
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 _REMEDY = "if you trust the file, start it with an explicit --safety"
 
@@ -100,6 +103,8 @@ def refuse_leaks(file: AgentFile, secrets: Secrets) -> None:
 def _refuse_leak(model: Model, file: AgentFile, env: Callable[[str], str | None]) -> None:
     resolved = resolve(model, file.providers)
     inherited = resolved.inherited
+    if resolved.protocol == BEDROCK:
+        _refuse_aws_leak(resolved, env)
     shown = variable_names(inherited.base_url) | variable_names(inherited.model)
     for name in sorted(shown):
         if looks_secret(name):
@@ -121,6 +126,28 @@ def _refuse_leak(model: Model, file: AgentFile, env: Callable[[str], str | None]
             )
 
 
+def _refuse_aws_leak(resolved: Resolved, env: Callable[[str], str | None]) -> None:
+    """Credentials of AWS may come from anywhere on this machine: a file from elsewhere names no
+    other receiver for them, no profile and no role."""
+    for name in ("profile", "role_arn"):
+        if resolved.options.get(name):
+            raise resolved.declared.error(
+                f"would use the AWS {name} {resolved.options[name]!r}, and the file is not on this "
+                f"machine; {_REMEDY}",
+                "provider_opts",
+            )
+    named = str(resolved.options.get("endpoint_url") or resolved.base_url)
+    try:
+        host = (urlsplit(expand_shell(named, env)).hostname or "").lower()
+    except (ConfigError, ValueError):
+        return
+    if host and not host.endswith(_AWS_HOSTS) and not _is_own(host):
+        raise resolved.declared.error(
+            f"would send AWS credentials to {host}, and the file is not on this machine; {_REMEDY}",
+            "provider_opts",
+        )
+
+
 def _known_keys() -> frozenset[str]:
     return frozenset(row.key for row in ENDPOINTS.values() if row.key) | _OWN_HOSTS.keys()
 
@@ -128,11 +155,16 @@ def _known_keys() -> frozenset[str]:
 def _may_go(key: str, host: str) -> bool:
     """Whether a provider's key may go to a host: to its own ones, and to a private network, which
     is the operator's."""
-    address = ip_address(host)
-    if is_this_machine(host) or (address is not None and not is_public(address)):
+    if _is_own(host):
         return True
     own = {urlsplit(row.base_url).hostname for row in ENDPOINTS.values() if row.key == key}
     also = _OWN_HOSTS.get(key, ())
     return host in own or any(
         host == each or (each.startswith(".") and host.endswith(each)) for each in also
     )
+
+
+def _is_own(host: str) -> bool:
+    """Whether a host is of a private network, which is the operator's."""
+    address = ip_address(host)
+    return is_this_machine(host) or (address is not None and not is_public(address))

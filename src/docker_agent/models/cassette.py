@@ -198,6 +198,9 @@ def written(interaction: Interaction) -> str:
 
 
 def _text(body: bytes) -> str | bytes:
+    """A body as text; what is none, such as the frames of a binary stream, stays bytes."""
+    if b"\0" in body:
+        return body
     try:
         return body.decode()
     except UnicodeDecodeError:

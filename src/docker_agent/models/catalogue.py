@@ -24,7 +24,7 @@ FILE = "models_dev.json"
 
 _MILLION = 1_000_000
 _DATE = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2})(?:-v\d+(?::\d+)?)?$")
-_REGION = re.compile(r"^(?:us|eu|apac|global)\.")
+_REGION = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.")
 _LATEST = " (latest)"
 """How the catalogue marks a name that stands for the newest version of a model."""
 

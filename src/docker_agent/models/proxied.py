@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
+from yarl import URL
 
 from docker_agent.models.errors import HttpError
 
@@ -59,7 +60,8 @@ class _Exchange:
     ) -> None:
         self._request = session.request(
             method,
-            url,
+            # An address that is escaped already stays as it is: signatures are made over it.
+            URL(url, encoded="%" in url),
             data=body,
             headers=headers,
             allow_redirects=False,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from docker_agent.errors import ConfigError
+from docker_agent.models import bedrock_frames
 from docker_agent.models.cassette import HEAD, Interaction, written
 from docker_agent.models.http import Http, Response
 from docker_agent.models.scrub import (
@@ -90,7 +91,7 @@ class Recording:
             body=scrubbed(body.decode("utf-8", "replace"), secrets),
             code=heard.status,
             headers=kept_headers(heard.headers),
-            answer=_scrubbed_bytes(answer, secrets),
+            answer=_scrubbed_answer(answer, heard.headers, secrets),
             cut=cut,
         )
         self._file.write(written(interaction))
@@ -101,6 +102,17 @@ def unrecorded(http: Http) -> Http:
     """The client for exchanges that belong into no recording: signing in, where both question and
     answer are secrets, and a replay needs neither."""
     return http.plain if isinstance(http, Recording) else http
+
+
+def _scrubbed_answer(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) -> bytes:
+    """An answer without secrets; the frames of a binary stream stay whole."""
+    if headers.get("content-type", "").startswith(bedrock_frames.CONTENT_TYPE):
+        return bedrock_frames.rewritten(body, lambda text: _scrubbed_text(text, secrets))
+    return _scrubbed_bytes(body, secrets)
+
+
+def _scrubbed_text(text: bytes, secrets: Iterable[str]) -> bytes:
+    return scrubbed(text.decode(errors="surrogateescape"), secrets).encode(errors="surrogateescape")
 
 
 def _scrubbed_bytes(body: bytes, secrets: Iterable[str]) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from docker_agent.models import bedrock_frames
 from docker_agent.models.cassette import Interaction, read_cassette
 from docker_agent.models.errors import HttpError
 from docker_agent.models.http import Response
@@ -106,6 +107,7 @@ class _Answer:
         self.headers = dict(interaction.headers)
         self.headers.setdefault("content-type", _kind(interaction.answer))
         self._body = interaction.answer
+        self._framed = self.headers["content-type"].startswith(bedrock_frames.CONTENT_TYPE)
         self._at = 0
 
     async def read(self) -> bytes:
@@ -116,8 +118,11 @@ class _Answer:
                 f"the recording {self._cut} has the answer to here: whoever asked left then",
                 transient=False,
             )
-        end = _EVENT_END.search(self._body, start)
-        self._at = end.end() if end else len(self._body)
+        if self._framed:
+            self._at = bedrock_frames.frame_end(self._body, start)
+        else:
+            end = _EVENT_END.search(self._body, start)
+            self._at = end.end() if end else len(self._body)
         return self._body[start : self._at]
 
     def at_end(self) -> bool:
@@ -126,6 +131,8 @@ class _Answer:
 
 def _kind(body: bytes) -> str:
     """What a body is whose recording does not say: Go's leave all headers out."""
+    if b"\0" in body:
+        return bedrock_frames.CONTENT_TYPE
     return "application/json" if body.lstrip()[:1] in (b"{", b"[") else "text/event-stream"
 
 

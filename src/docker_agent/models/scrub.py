@@ -31,6 +31,7 @@ _SECRET_SHAPES = re.compile(
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|hf_|xox[abprs]-|gsk_|xai-|dckr_pat_|tgp_v1_|nvapi-)"
     r"[A-Za-z0-9_-]{16,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bABSK[A-Za-z0-9+/]{40,}={0,2}"
     r"|\bya29\.[A-Za-z0-9_-]{20,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",

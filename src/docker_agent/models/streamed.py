@@ -62,11 +62,23 @@ class Arriving(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Cuts the bytes of a stream into events. No I/O."""
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The events that `piece` completed, in order. Raises `EventTooLarge`."""
+        ...
+
+    def finish(self) -> list[bytes]:
+        """What is left to be an event after the last piece."""
+        ...
+
+
 class Exchange:
     """One question and its answer. `overhear` is told the bytes of a stream as they come, for
-    protocols whose errors fall in between the events."""
+    protocols whose errors fall in between the events; `reader` makes what cuts the stream."""
 
-    __slots__ = ("_answer", "_emit", "_emitted", "_name", "_overhear")
+    __slots__ = ("_answer", "_emit", "_emitted", "_name", "_overhear", "_reader")
 
     def __init__(
         self,
@@ -74,8 +86,10 @@ class Exchange:
         answer: Arriving,
         emit: EmitDeltas,
         overhear: Callable[[bytes], None] | None = None,
+        reader: Callable[[], Reader] = EventReader,
     ) -> None:
         self._name = name
+        self._reader = reader
         self._overhear = overhear
         self._answer = answer
         self._emit = emit
@@ -109,7 +123,7 @@ class Exchange:
             await self._show(answer.take_whole(await self._whole(response)))
             await self._show(answer.rest())
             return
-        reader = EventReader()
+        reader = self._reader()
         try:
             while piece := await response.read():
                 if self._overhear is not None:

@@ -15,6 +15,14 @@ from docker_agent.models import vertex
 from docker_agent.models.anthropic import AnthropicMessages
 from docker_agent.models.anthropic_federation import Federated
 from docker_agent.models.anthropic_settings import messages_settings
+from docker_agent.models.bedrock import Bedrock
+from docker_agent.models.bedrock_credentials import Credentials, Signed
+from docker_agent.models.bedrock_settings import (
+    account_of,
+    bearer_of,
+    converse_settings,
+    refuse_unsigned_by_aws,
+)
 from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.chatgpt import ChatGpt, by_subscription, chatgpt_settings, signed_in
 from docker_agent.models.dmr import open_docker_model
@@ -34,6 +42,8 @@ from docker_agent.models.resolve import (
     overlaid,
     wants_websocket,
 )
+
+BEDROCK = "amazon-bedrock"
 
 SHIPPED = Catalogue()
 
@@ -56,7 +66,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
 
-NOT_YET = ("amazon-bedrock",)
+NOT_YET: tuple[str, ...] = ()
 """Protocols of agent files that this program does not speak yet; such a model stops the start."""
 
 
@@ -221,6 +231,25 @@ async def open_chatgpt(resolved: Resolved, opening: Opening) -> AsyncGenerator[M
 
 
 @asynccontextmanager
+async def open_bedrock(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
+    """A model behind Amazon Bedrock's Converse. Raises `ConfigError` when its requests must be
+    signed and nothing here can."""
+    bearer = None if opening.replay else bearer_of(resolved, opening.secrets)
+    known = opening.catalogue.completed(model_card(resolved, resolved.model))
+    settings = converse_settings(
+        resolved, opening.secrets, bearer, cached=known.price_cached is not None
+    )
+    card = opening.catalogue.completed(model_card(resolved, settings.model))
+    if bearer or opening.replay:
+        yield Bedrock(opening.http, settings, card)
+        return
+    refuse_unsigned_by_aws(resolved, opening.secrets)
+    account = account_of(resolved, opening.secrets)
+    credentials = Credentials(account, resolved.minted)
+    yield Bedrock(Signed(opening.http, account, credentials), settings, card)
+
+
+@asynccontextmanager
 async def _open_docker(resolved: Resolved, opening: Opening) -> AsyncGenerator[Model]:
     """A model of Docker Model Runner."""
     async with open_docker_model(
@@ -235,6 +264,7 @@ PROVIDERS: Mapping[str, Open] = {
     "anthropic": open_anthropic,
     "google": open_google,
     "chatgpt": open_chatgpt,
+    BEDROCK: open_bedrock,
     "dmr": _open_docker,
     "local": _open_embedded,
 }
