@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docker_agent.errors import ConfigError
 from docker_agent.messages import JSON, Meaning, ToolSpec
 from docker_agent.permissions import (
     SAFETY_MODES,
@@ -284,3 +285,65 @@ def test_a_mode_may_refuse_some_calls_of_a_tool(
     judged = ToolSpec("shell", "", {}, meaning=lambda _: Meaning("unknown"))
     assert refusal(rules(**patterns), mode, judged) == much
     assert refusal(rules(), mode, UNKNOWN) == ("" if mode == "autonomous" else "whole")
+
+
+@requirement("permissions:rules")
+@pytest.mark.parametrize("pattern", ["mcp:github", "mcp:github:", "mcp::x", "mcp:*:x", "mcp:?*:x"])
+def test_a_rule_for_no_server_in_particular_is_refused(pattern: str) -> None:
+    """runtime.md §6.3: it would speak of every tool there is."""
+    with pytest.raises(ConfigError, match="must name a server and its tools"):
+        parse_rule(pattern)
+
+
+@requirement("permissions:modes")
+@pytest.mark.parametrize(
+    ("mode", "spec", "text", "asks"),
+    [
+        ("strict", SAFE, "no tool without an allow rule", True),
+        ("balanced", UNKNOWN, "only safe tools", True),
+        ("restricted", UNKNOWN, "only safe tools", False),
+    ],
+)
+def test_a_refusal_of_the_mode_says_what_it_allows(
+    mode: SafetyMode, spec: ToolSpec, text: str, asks: bool
+) -> None:
+    """runtime.md §6.2, §6.4: strict and balanced ask; a deny rule alone is the last word."""
+    found = decide(Rules(), mode, spec, {})
+    assert f"safety mode '{mode}' allows {text}" in found.text
+    assert (found.allowed, found.asks, found.final) == (False, asks, False)
+    for tier, final in (("deny", True), ("ask", False)):
+        ruled = decide(rules(**{tier: [spec.name]}), mode, spec, {})
+        assert (ruled.allowed, ruled.asks, ruled.final) == (False, False, final)
+    allowed = decide(rules(allow=[spec.name]), mode, spec, {})
+    assert (allowed.allowed, allowed.asks, allowed.final) == (True, False, False)
+
+
+@requirement("permissions:modes")
+def test_a_call_is_labelled_by_what_it_means_where_that_is_known() -> None:
+    """runtime.md §6.4: by its arguments first, which must be readable for that."""
+    wise = ToolSpec(
+        "wise",
+        "",
+        {},
+        read_only=True,
+        meaning=lambda arguments: Meaning("destructive" if arguments.get("all") else "safe"),
+    )
+    assert [label(wise, each) for each in (None, {}, {"all": True})] == [
+        "unknown",
+        "safe",
+        "destructive",
+    ]
+    assert [label(each, None) for each in (SAFE, DESTRUCTIVE, UNKNOWN, HARMLESS)] == [
+        "safe",
+        "destructive",
+        "unknown",
+        "safe",
+    ]
+
+
+@requirement("permissions:unreadable")
+@pytest.mark.parametrize("pattern", ["shell:cmd=ls", "shell:cmd=*"])
+def test_no_allow_rule_with_arguments_fits_what_cannot_be_read(pattern: str) -> None:
+    """runtime.md §6.3: also one without wildcards."""
+    assert not decide(rules(allow=[pattern]), "strict", UNKNOWN, None).allowed
+    assert decide(rules(allow=["shell"]), "strict", UNKNOWN, None).allowed
