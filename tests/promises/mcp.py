@@ -68,6 +68,10 @@ MCP = [
         "runtime.md §10.7",
         {
             "mcp:elicitation": "Elicitation is declined at once.",
+            "mcp:lifecycle:policy": (
+                "A lifecycle block decides what is started again, how often and how soon; a call "
+                "waits, and is told how things stand."
+            ),
             "mcp:sampling": "Sampling is refused.",
             "mcp:roots": "Roots are the working directory.",
         },
