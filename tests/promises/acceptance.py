@@ -30,6 +30,10 @@ ACCEPTANCE = [
     *kept(
         "runtime.md §3.8",
         {
+            "runtime:3.8:call-limit": (
+                "A call is stopped after 120 seconds where its tool keeps no time itself; a tool "
+                "that fails never ends the run."
+            ),
             "process:ends:everywhere": (
                 "A client that leaves, the deadline and a stop end runs in hooks, functions, MCP "
                 "calls, sub-agents and edits, with every process they started."

@@ -337,6 +337,8 @@ async def test_rewritten_arguments_are_what_runs_and_what_is_checked() -> None:
     ears = Ears("post_tool_use", pre_tool_use=Verdict(arguments={"cmd": "rm"}))
     assert await decided(ears) == ("ran", [{"cmd": "rm"}])
     assert ears.of("post_tool_use")[0].tool_input == {"cmd": "rm"}
+    _, ran = await decided(ears, wrote=call("t", cmd="ls", keep=1))
+    assert ran == [{"cmd": "rm", "keep": 1}]
     text, ran = await decided(ears, rules=rules(deny="t:cmd=rm*"))
     assert (text, ran) == ("Tool 't' is denied by permissions configuration.", [])
     text, ran = await decided(ears, wrote=ToolCall("c1", "t", "{"))
@@ -357,6 +359,8 @@ async def test_every_verdict_is_a_line(caplog: pytest.LogCaptureFixture) -> None
         "t: allowed (mode_autonomous)",
         "nope: refused (unknown_tool)",
     ]
+    levels = [record.levelno for record in caplog.records]
+    assert levels == [logging.WARNING, logging.INFO, logging.WARNING]
 
 
 EVERYWHERE = Redaction(in_arguments=True, in_messages=True, in_results=True)
