@@ -226,3 +226,24 @@ def test_a_whole_reply_says_what_it_cost(scripted: Scripted, serve: Serve) -> No
     model.script(*answers)
     assert "x-cost-usd" not in serve(file).client().chat("hi").headers
     model.forget()
+
+
+@requirement("models:catalogue:metric")
+def test_what_was_spent_is_counted(scripted: Scripted, serve: Serve) -> None:
+    """issue 4.5: prices for a metric; the calls of streams too, by agent and model; a model
+    without a price is not said to cost nothing."""
+    declared = {"provider": "openai", "model": "gpt-4o", "base_url": scripted.url}
+    agents = {"root": {"model": "m"}, "cheap": {"model": "free"}}
+    models = {"m": declared, "free": {**declared, "model": "priceless"}}
+    server = serve(json.dumps({"models": models, "agents": agents}, indent=1))
+    scripted.model("gpt-4o").script(say("Hi") + usage(1000, 100))
+    scripted.model("priceless").script(say("Hi") + usage(1000, 100))
+    server.client("root").chat("hi")
+    with server.client("root").stream("hi") as stream:
+        stream.rest()
+    server.client("cheap").chat("hi")
+    told = server.client().get("/metrics").text
+    lines = [one for one in told.splitlines() if one.startswith("docker_agent_cost_dollars_total")]
+    assert lines == ['docker_agent_cost_dollars_total{agent="root",model="gpt-4o"} 0.007']
+    for name in ("gpt-4o", "priceless"):
+        scripted.model(name).forget()

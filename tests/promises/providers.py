@@ -137,6 +137,7 @@ PROVIDERS = [
         "runtime.md §3.9",
         {
             "models:catalogue:cost": "A call costs what its tokens cost, where prices are known.",
+            "models:catalogue:metric": "/metrics counts what calls cost, by agent and model.",
             "models:catalogue:header": "--cost-header tells what a whole reply cost.",
         },
     ),

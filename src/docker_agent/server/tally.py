@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TypeVar
 
 from docker_agent.server.record import Ended, Record
 
@@ -46,6 +47,7 @@ class Histogram:
 
 
 Counts = dict[tuple[str, ...], int]
+Number = TypeVar("Number", int, float)
 
 
 class Tally:
@@ -58,6 +60,8 @@ class Tally:
         """By type and code."""
         self.tokens: Counts = {}
         """By agent, model and kind."""
+        self.dollars: dict[tuple[str, ...], float] = {}
+        """By agent and model, where prices are known."""
         self.tool_calls: Counts = {}
         """By agent, tool and result."""
         self.first_tokens = defaultdict[tuple[str, ...], Histogram](
@@ -75,7 +79,9 @@ class Tally:
             self._run(ended, ended.run)
 
     @staticmethod
-    def add(counter: Counts, labels: tuple[str, ...], count: int = 1) -> None:
+    def add(
+        counter: dict[tuple[str, ...], Number], labels: tuple[str, ...], count: Number = 1
+    ) -> None:
         """Add to one series; what is one too many goes into a series of its own."""
         known = counter.get(labels)
         if known is None and len(counter) >= MAX_SERIES:
@@ -95,6 +101,8 @@ class Tally:
                 self.add(self.tokens, (*who, "cached"), usage.cached)
             if usage.reasoning:
                 self.add(self.tokens, (*who, "reasoning"), usage.reasoning)
+            if usage.cost is not None:
+                self.add(self.dollars, who, usage.cost)
         for use in record.tools:
             result = "error" if use.failed else "ok"
             self.add(self.tool_calls, (use.source.agent, use.tool, result))

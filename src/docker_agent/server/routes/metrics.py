@@ -59,6 +59,12 @@ TOKENS = Row(
     "As providers count them; prompt includes cached, completion includes reasoning.",
     ("agent", "model", "kind"),
 )
+DOLLARS = Row(
+    "docker_agent_cost_dollars_total",
+    "counter",
+    "What calls of models cost, by the catalogue's prices; models without a price are left out.",
+    ("agent", "model"),
+)
 TOOL_CALLS = Row(
     "docker_agent_tool_calls_total",
     "counter",
@@ -84,6 +90,7 @@ ROWS = (
     DURATION,
     FIRST_TOKEN,
     TOKENS,
+    DOLLARS,
     TOOL_CALLS,
     ERRORS,
     CONVERSATIONS,
@@ -114,6 +121,7 @@ def _values(services: Services, kept: int) -> Mapping[str, Values]:
         DURATION.name: _buckets(tally.durations),
         FIRST_TOKEN.name: _buckets(tally.first_tokens),
         TOKENS.name: [*tally.tokens.items()],
+        DOLLARS.name: [*tally.dollars.items()],
         TOOL_CALLS.name: [*tally.tool_calls.items()],
         ERRORS.name: [*tally.errors.items()],
         CONVERSATIONS.name: _one(kept),
