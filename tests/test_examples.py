@@ -372,6 +372,27 @@ def test_the_example_of_tasks_keeps_them_over_conversations(
 
 
 @requirement("style:examples")
+@pytest.mark.parametrize(
+    ("name", "write", "read"),
+    [
+        ("plan", call("write_plan", {"name": "a", "content": "# One"}), "read_plan"),
+        ("session-plan", call("write_session_plan", {"content": "# One"}), "read_session_plan"),
+    ],
+)
+def test_the_examples_of_plans_read_them_again(
+    serve: Serve, model: Model, env: dict[str, str], name: str, write: Reply, read: str
+) -> None:
+    """examples/plan.yaml and examples/session-plan.yaml: kept from one request to the next."""
+    client = serve(EXAMPLES / f"{name}.yaml", "--conversations-max", "9", env=env).client()
+    headers = {"x-conversation-id": "c"}
+    model.script(write, say("written"))
+    assert client.chat("plan it", headers=headers).content == "written"
+    model.script(call(read, {"name": "a"}), say("done"))
+    assert client.chat("and?", headers=headers).content == "done"
+    assert "# One" in told(model)[-1]
+
+
+@requirement("style:examples")
 def test_the_remembering_example_keeps_callers_apart(
     serve: Serve, model: Model, env: dict[str, str]
 ) -> None:

@@ -90,14 +90,15 @@ def test_models_that_are_no_agents_own_are_looked_at_too(tmp_path: Path) -> None
 @requirement("cli:check:unsupported")
 def test_a_toolset_that_is_left_out_is_shown_so(tmp_path: Path) -> None:
     """Not as one whose tools will be known later."""
-    (tmp_path / "plan.yaml").write_text(
-        "agents: {root: {model: openai/gpt-5, toolsets: [{type: plan}, {type: think}]}}\n"
+    (tmp_path / "lsp.yaml").write_text(
+        "agents: {root: {model: openai/gpt-5, "
+        "toolsets: [{type: lsp, command: x}, {type: think}]}}\n"
     )
     env = {"OPENAI_API_KEY": "k"}
-    done = run_command("check", "plan.yaml", home=tmp_path, env=env)
-    assert "    ├── toolset plan: left out, as it is not supported yet\n" in done.stdout
-    assert "warning: agents.root.toolsets[0]: 'plan' is not supported yet" in done.stdout
-    told = json.loads(run_command("check", "plan.yaml", "--json", home=tmp_path, env=env).stdout)
+    done = run_command("check", "lsp.yaml", home=tmp_path, env=env)
+    assert "    ├── toolset lsp: left out, as it is not supported yet\n" in done.stdout
+    assert "warning: agents.root.toolsets[0]: 'lsp' is not supported yet" in done.stdout
+    told = json.loads(run_command("check", "lsp.yaml", "--json", home=tmp_path, env=env).stdout)
     shown = told["agents"][0]["toolsets"]
     assert [(one["tools"], one["supported"]) for one in shown] == [([], False), (["think"], True)]
 

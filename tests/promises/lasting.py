@@ -68,6 +68,40 @@ LASTING = [
         {"tasks:scope": "Nobody sees or changes another caller's tasks."},
     ),
     *kept(
+        "runtime.md §9.16",
+        {
+            "plan:tools": "Plans are written, read, changed, listed and deleted by name.",
+            "plan:revision": "A change of a plan that somebody else has changed is refused.",
+            "plan:file": (
+                "Plan files of the Go program are read and written; one that is none is left alone."
+            ),
+            "plan:names": "No name of a plan leads out of its folder.",
+            "plan:paths": "Plans go to and come from files of the working directory alone.",
+            "plan:bounds": "Plans and the number of callers who have some are bounded.",
+            "plan:hints": "The tools carry their read-only and destructive hints.",
+        },
+    ),
+    *kept(
+        "runtime.md §1.3; runtime.md §9.16",
+        {"plan:scope": "Nobody sees or changes another caller's plans."},
+    ),
+    *kept(
+        "runtime.md §9.17",
+        {
+            "session_plan:tools": (
+                "A conversation has one plan that is written whole, read, and shown to the user."
+            ),
+        },
+    ),
+    *kept(
+        "runtime.md §1.3; DESIGN.md §1",
+        {
+            "session_plan:scope": (
+                "A plan belongs to its conversation, and a failed turn writes none."
+            ),
+        },
+    ),
+    *kept(
         "agent-file.md §5.7",
         {"jobs:builtin": "The built-in agents start without a warning."},
     ),

@@ -34,6 +34,8 @@ AGENTS: dict[str, dict[str, Any]] = {
     "memory": {"toolsets": [{"type": "memory"}]},
     "jobs": {"toolsets": [{"type": "background_jobs"}]},
     "tasks": {"toolsets": [{"type": "tasks"}]},
+    "plan": {"toolsets": [{"type": "plan"}]},
+    "session_plan": {"toolsets": [{"type": "session_plan"}]},
     "shell": {"toolsets": [{"type": "shell"}]},
     "script": {
         "toolsets": [
@@ -127,6 +129,8 @@ KEPT: dict[str, tuple[str, dict[str, Any], str]] = {
     "shared": ("create_todo", {"description": "{}"}, "list_todos"),
     "memory": ("add_memory", {"memory": "{}"}, "get_memories"),
     "tasks": ("create_task", {"title": "{}"}, "list_tasks"),
+    "plan": ("write_plan", {"name": "a", "content": "x", "title": "{}"}, "list_plans"),
+    "session_plan": ("write_session_plan", {"content": "{}"}, "read_session_plan"),
     "jobs": ("run_background_job", {"cmd": "echo {}; sleep 600"}, "list_background_jobs"),
     "think": ("think", {"thought": "{}"}, "think"),
     "deferred": ("add_tool", {"name": "think"}, ""),
@@ -140,7 +144,9 @@ def written(arguments: Mapping[str, Any], user: str) -> dict[str, Any]:
 
 
 @requirement("two-users:state")
-@pytest.mark.parametrize("agent", ["todo", "shared", "memory", "jobs", "tasks"])
+@pytest.mark.parametrize(
+    "agent", ["todo", "shared", "memory", "jobs", "tasks", "plan", "session_plan"]
+)
 def test_state_of_two_keys_never_crosses(two: Two, agent: str) -> None:
     """runtime.md §1.3: both at work at the same moment, under the same conversation id."""
     tool, arguments, show = KEPT[agent]

@@ -27,12 +27,14 @@ from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
 from docker_agent.tools.openapi import OpenApiOptions, open_api_document
 from docker_agent.tools.opening import NoOptions, Opening
+from docker_agent.tools.plan import Plans
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.python import PythonOptions, PythonTools, functions_of
 from docker_agent.tools.rag.open import open_rag
 from docker_agent.tools.script import Script
 from docker_agent.tools.script_options import ScriptOptions
 from docker_agent.tools.session_context import SessionContext
+from docker_agent.tools.session_plan import SessionPlan
 from docker_agent.tools.shell import Shell, ShellOptions
 from docker_agent.tools.tasks import Tasks, TasksOptions
 from docker_agent.tools.think import Think
@@ -215,6 +217,23 @@ async def open_tasks(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
 
 
 @asynccontextmanager
+async def open_plan(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `plan` toolset; it has no options. A file from elsewhere has plans of its own."""
+    convert(options, NoOptions)
+    own = opening.data_dir if opening.trusted else opening.own_data("plan")
+    if own is None:
+        raise options.error("there is no data directory to keep plans in")
+    yield Plans(own / "plans", own / "plans-of-callers", opening.working_dir)
+
+
+@asynccontextmanager
+async def open_session_plan(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `session_plan` toolset; it has no options."""
+    convert(options, NoOptions)
+    yield SessionPlan()
+
+
+@asynccontextmanager
 async def open_python(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     """The `python` toolset. Its functions run in the server itself, so a file from elsewhere names
     none."""
@@ -248,6 +267,8 @@ TOOLSETS: Mapping[str, Open] = {
     "openapi": open_openapi,
     "memory": open_memory,
     "tasks": open_tasks,
+    "plan": open_plan,
+    "session_plan": open_session_plan,
     "python": open_python,
     "mcp": open_mcp,
     "rag": open_rag,
@@ -260,8 +281,6 @@ NOT_YET = frozenset(
         "mcp_catalog",
         "model_picker",
         "open_url",
-        "plan",
-        "session_plan",
     ]
 )
 """Types of agent files that this program does not have yet: the agent runs without them, with one
