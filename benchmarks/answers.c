@@ -72,6 +72,49 @@ static int put_candidate(char *out, const char *text, const char *finish, int ev
     return put_lines(out, event);
 }
 
+static unsigned crc_of(const unsigned char *bytes, int length) {
+    unsigned crc = ~0u;
+    for (int i = 0; i < length; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+static int put_number(char *out, unsigned number) {
+    for (int i = 0; i < 4; i++) out[i] = (char)(number >> (24 - 8 * i));
+    return 4;
+}
+
+static int put_header(char *out, const char *name, const char *text) {
+    return sprintf(out, "%c%s%c%c%c%s", (int)strlen(name), name, 7, 1, (int)strlen(text), text);
+}
+
+// An HTTP chunk with one frame of an AWS event stream.
+static int put_frame(char *out, const char *name, const char *payload) {
+    char head[256], frame[EVENT_BYTES];
+    int headers = 0;
+    const char *const pairs[][2] = {{":event-type", name},
+                                    {":content-type", "application/json"},
+                                    {":message-type", "event"}};
+    for (int i = 0; i < 3; i++) {
+        int start = headers;
+        headers += put_header(head + headers, pairs[i][0], pairs[i][1]);
+        head[start + 2 + strlen(pairs[i][0])] = 0; // the length's first byte, which ends no text here
+    }
+    int total = 16 + headers + (int)strlen(payload), length = 0;
+    length += put_number(frame, total);
+    length += put_number(frame + length, headers);
+    length += put_number(frame + length, crc_of((unsigned char *)frame, 8));
+    memcpy(frame + length, head, headers);
+    length += headers;
+    length += sprintf(frame + length, "%s", payload);
+    length += put_number(frame + length, crc_of((unsigned char *)frame, length));
+    int written = sprintf(out, "%x\r\n", length);
+    memcpy(out + written, frame, length);
+    return written + length + sprintf(out + written + length, "\r\n");
+}
+
 int put_first(char *out, Protocol protocol) {
     switch (protocol) {
     case RESPONSES: {
@@ -96,6 +139,8 @@ int put_first(char *out, Protocol protocol) {
     }
     case GEMINI:
         return put_candidate(out, "", "", 0);
+    case CONVERSE:
+        return put_frame(out, "messageStart", "{\"p\":\"abcdefghijkl\",\"role\":\"assistant\"}");
     default:
         return put_event(
             out,
@@ -120,6 +165,11 @@ int put_text(char *out, Protocol protocol, const char *text) {
         return put_typed(out, "content_block_delta", fields);
     case GEMINI:
         return put_candidate(out, text, "", 7);
+    case CONVERSE:
+        snprintf(fields, sizeof fields,
+                 "{\"contentBlockIndex\":0,\"delta\":{\"text\":\"%s\"},\"p\":\"abcdefghijklmnop\"}",
+                 text);
+        return put_frame(out, "contentBlockDelta", fields);
     default:
         snprintf(
             fields, sizeof fields,
@@ -155,6 +205,15 @@ int put_tail(char *out, Protocol protocol, int events) {
         break;
     case GEMINI:
         length = put_candidate(out, "", ",\"finishReason\": \"STOP\"", events);
+        break;
+    case CONVERSE:
+        length = put_frame(out, "contentBlockStop", "{\"contentBlockIndex\":0}");
+        length += put_frame(out + length, "messageStop", "{\"stopReason\":\"end_turn\"}");
+        snprintf(fields, sizeof fields,
+                 "{\"metrics\":{\"latencyMs\":7},\"usage\":{\"inputTokens\":25,\"outputTokens\":%d,"
+                 "\"totalTokens\":%d}}",
+                 events, events + 25);
+        length += put_frame(out + length, "metadata", fields);
         break;
     default:
         snprintf(fields, sizeof fields,

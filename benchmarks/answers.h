@@ -18,7 +18,7 @@ typedef struct {
 extern const char STREAM_HEAD[]; // status and headers of a stream
 
 // Whose words a stream is in.
-typedef enum { CHAT, RESPONSES, MESSAGES, GEMINI } Protocol;
+typedef enum { CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE } Protocol;
 
 int put_first(char *out, Protocol protocol);                  // what comes before the text
 int put_text(char *out, Protocol protocol, const char *text); // text, JSON-escaped already

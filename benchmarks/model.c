@@ -188,7 +188,7 @@ static const char *last_marker(const char *body, int length) {
 // False: the connection is gone.
 static bool complete(Connection *connection, const char *body, int length) {
     bool stream =
-        connection->protocol == GEMINI ||
+        connection->protocol == GEMINI || connection->protocol == CONVERSE ||
         contains(body, length, "\"stream\":true") || contains(body, length, "\"stream\": true");
     const char *marker = last_marker(body, length);
     char kind = 'b';
@@ -233,6 +233,7 @@ static const struct {
     {"POST /v1/responses ", RESPONSES},
     {"POST /v1/messages", MESSAGES},
     {"POST /v1beta/models/", GEMINI},
+    {"POST /model/", CONVERSE},
 };
 
 // False: the connection is gone.

@@ -54,16 +54,19 @@ providers:
   newer: {{api_type: openai_responses, base_url: "http://127.0.0.1:{model}/v1"}}
   claude: {{provider: anthropic, base_url: "http://127.0.0.1:{model}"}}
   google: {{provider: google, base_url: "http://127.0.0.1:{model}"}}
+  aws: {{provider: amazon-bedrock, base_url: "http://127.0.0.1:{model}"}}
 models:
   m: {{provider: bench, model: fake}}
   responses: {{provider: newer, model: fake}}
   messages: {{provider: claude, model: fake}}
   gemini: {{provider: google, model: gemini-fake}}
+  converse: {{provider: aws, model: claude-fake}}
 agents:
   root: {{model: m, instruction: You answer.}}
   responses: {{model: responses, instruction: You answer.}}
   messages: {{model: messages, instruction: You answer.}}
   gemini: {{model: gemini, instruction: You answer.}}
+  converse: {{model: converse, instruction: You answer.}}
 """
 """One agent for each protocol; the scenarios say which is asked."""
 
@@ -146,6 +149,7 @@ def product(
     agent.write_text(AGENT.format(model=model.port))
     flags = ["--listen", "127.0.0.1:0", "--api-key", KEY, *(("--loop", loop) if loop else ())]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    environment["AWS_BEARER_TOKEN_BEDROCK"] = KEY
     if source is None:
         command = [str(Path(sys.executable).with_name("docker-agent"))]
     else:

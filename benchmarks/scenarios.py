@@ -55,7 +55,7 @@ OVERLOAD = Scenario("overload", "50k tokens/s", "@@p200,50@@", True, 1000, 500, 
 PROTOCOLS = "protocols"
 SPECIAL = (FIRST_TOKEN.name, MEMORY.name, OVERLOAD.name, PROTOCOLS)
 
-AGENTS = ("root", "responses", "messages", "gemini")
+AGENTS = ("root", "responses", "messages", "gemini", "converse")
 """One for each protocol; the first speaks Chat Completions, which the others are compared with."""
 GOAL_PROTOCOL = 1.5
 

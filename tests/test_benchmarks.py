@@ -158,7 +158,7 @@ def test_a_chunk_over_each_protocol_is_compared_with_chat_completions(tmp_path: 
     ]
     samples.append(sampled("s200-gemini", "product", 6.0))
     figures = protocol_figures(samples, asked, GOAL_PROTOCOL)
-    assert len(figures) == 6
+    assert len(figures) == 8
     by_name = {one.name: (one.value, one.verdict) for one in figures}
     assert by_name["s200-gemini, 6.0 us"] == (1.5, "meets")
     assert by_name["p2k-messages, 7.0 us"] == (1.75, "misses")

@@ -99,6 +99,27 @@ async def test_cancelling_closes_a_tls_connection_too() -> None:
             await left.wait()
 
 
+@requirement("models:http:proxy", "models:bedrock:signing")
+async def test_an_address_that_is_escaped_goes_through_a_proxy_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """models/proxied.py: signatures of requests are made over the address."""
+    heard: list[Request] = []
+
+    async def proxy(line: Line) -> None:
+        heard.append(await line.request())
+        await line.send(answer(b"hello"))
+
+    async with peer(proxy) as server:
+        _set_proxies(monkeypatch, server)
+        async with open_http() as http:
+            with anyio.fail_after(10):
+                url = "http://model.test/model/a%3A0%2Fb/x"
+                async with http.post(url, {}, b"") as response:
+                    assert await response.read() == b"hello"
+    assert heard[0].line == "POST http://model.test/model/a%3A0%2Fb/x HTTP/1.1"
+
+
 @requirement("models:http:proxy")
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
 async def test_the_environments_proxy_carries_the_request(
