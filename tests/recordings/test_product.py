@@ -3,6 +3,7 @@ program. Source: issue 4, item 6."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.requirements import requirement
 from tests.scripted import gemini_parts, parts
 from tests.scripted.anthropic import scripted_claude
 from tests.scripted.bedrock import KEY, SECRET, scripted_bedrock
+from tests.scripted.bedrock_parts import event_frame
 from tests.scripted.client import text_of
 from tests.scripted.gate import Gate
 from tests.scripted.gemini import gemini_server
@@ -230,6 +232,32 @@ def test_recordings_of_the_go_program_are_replayed(go: Path, serve: Serve) -> No
         body = server.client(name).chat("bye").json
         assert body["choices"][0]["message"]["content"] == f"{name} says bye"
         assert (body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]) == (7, 3)
+
+
+@requirement("models:replay:go")
+def test_binary_streams_of_bedrock_are_replayed_event_by_event(
+    tmp_path: Path, serve: Serve
+) -> None:
+    """go-vcr writes bytes that are no text as base64, and the Go program no headers; `auto` knows
+    them by their host."""
+    model = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    url = f"https://bedrock-runtime.us-east-1.amazonaws.com/model/{model}/converse-stream"
+    frames = [event_frame("messageStart", {"role": "assistant"})]
+    for text in ("On ", "Bedrock."):
+        delta = {"contentBlockIndex": 0, "delta": {"text": text}}
+        frames.append(event_frame("contentBlockDelta", delta))
+    frames.append(event_frame("contentBlockStop", {"contentBlockIndex": 0}))
+    frames.append(event_frame("messageStop", {"stopReason": "end_turn"}))
+    usage = {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10}
+    frames.append(event_frame("metadata", {"usage": usage, "metrics": {"latencyMs": 1}}))
+    entry = interaction(0, url, {"messages": []}, "BODY")
+    packed = base64.b64encode(b"".join(frames)).decode()
+    tape = cassette([entry.replace('"BODY"', f"!!binary {packed}")])
+    (tmp_path / "talk.yaml").write_text(tape)
+    server = serve("agents:\n  root: {model: auto}\n", "--fake", str(tmp_path / "talk.yaml"))
+    with server.client().stream("hello") as stream:
+        pieces = [text_of([chunk]) for chunk in stream.rest()]
+    assert [piece for piece in pieces if piece] == ["On ", "Bedrock."]
 
 
 @requirement("models:replay:choice")

@@ -4,7 +4,7 @@ whatever keys are set. Source: agent-file.md §3.3 and §3.4, for `--fake`."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from docker_agent.config.model import Model, Provider
 from docker_agent.errors import ConfigError
@@ -20,6 +20,8 @@ _PUBLIC: Mapping[str, str] = {
 }
 _RUNNER = "/engines/"
 """Stands in every address of a Docker Model Runner."""
+_BEDROCK = "bedrock-runtime"
+"""Stands in the host of every region of Bedrock."""
 _HERE = "http://127.0.0.1"
 
 
@@ -42,6 +44,8 @@ def _score(tape: Replay, model: Model, providers: Mapping[str, Provider]) -> int
         return 0
     if found.protocol == "dmr":
         asked = [url for url, _ in tape.asked if _RUNNER in url]
+    elif found.protocol == "amazon-bedrock":
+        asked = [url for url, _ in tape.asked if _BEDROCK in urlsplit(url).netloc]
     elif found.protocol == "local":
         asked = [u for u, _ in tape.asked if u.startswith(_HERE) and _RUNNER not in u]
     else:
@@ -49,5 +53,7 @@ def _score(tape: Replay, model: Model, providers: Mapping[str, Provider]) -> int
         asked = [url for url, _ in tape.asked if host and urlsplit(url).netloc == host]
     if not asked:
         return 0
-    same = any(found.model == named or f"/{found.model}:" in url for url, named in tape.asked)
+    same = any(
+        found.model == named or f"/{found.model}" in unquote(url) for url, named in tape.asked
+    )
     return 2 if same else 1
