@@ -14,6 +14,7 @@ import pytest
 
 from docker_agent.errors import ToolError
 from docker_agent.messages import Usage
+from docker_agent.tools.port import Status
 from docker_agent.tools.rag import vectors
 from docker_agent.tools.rag.lent import Lent, Refused, Vectors
 from docker_agent.tools.rag.vectors import by_python, similarities, unit
@@ -232,10 +233,13 @@ async def test_a_model_that_fails_is_told_and_asked_again(
     maker.problems = [Refused("model one failed: HTTP 503") for _ in range(100)]
     put(tmp_path, {"docs/new.md": "tulips"})
     async with shelf(tmp_path, source(chunked()), lent=lent(maker)) as toolset:
-        assert (toolset.status.state, toolset.status.reason) == (
-            "failed",
-            "model one failed: HTTP 503",
-        )
+        assert toolset.status == Status("degraded", "model one failed: HTTP 503")
+        maker.problems.clear()
+        assert (await paths(toolset, "automobile"))[0] == "docs/garage.md"
+    maker.problems = [Refused("model one failed: HTTP 503") for _ in range(100)]
+    put(tmp_path, {"other/docs/a.md": "tulips"})
+    async with shelf(tmp_path / "other", source(chunked()), lent=lent(maker)) as toolset:
+        assert toolset.status == Status("failed", "model one failed: HTTP 503")
         with pytest.raises(ToolError, match="HTTP 503"):
             await toolset.tools(around())
 

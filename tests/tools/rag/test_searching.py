@@ -285,6 +285,25 @@ async def test_a_database_that_is_none_is_told_and_left_alone(tmp_path: Path) ->
     assert (tmp_path / "kb.db").read_text().startswith("these are my notes")
 
 
+@requirement("rag:limits")
+async def test_an_index_grows_to_its_bound_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STYLE.md: limits on every size; what is there goes on to answer."""
+    put(tmp_path, ANIMALS)
+    async with shelf(tmp_path):
+        pass
+    monkeypatch.setattr("docker_agent.tools.rag.database.MAX_DATABASE", 200 * 1024)
+    put(tmp_path, {f"docs/{n}.txt": f"word{n} and more. " * 3_000 for n in range(20)})
+    async with shelf(tmp_path) as toolset:
+        assert toolset.status.state == "degraded"
+        assert "the index is full" in toolset.status.reason
+        assert await paths(toolset, "whales") == ["docs/c.md"]
+    with sqlite3.connect(tmp_path / "data/rag_kb_bm25.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("SELECT COUNT(*) FROM rag_files").fetchone()[0] >= 3
+
+
 @requirement("rag:broken")
 async def test_a_strategy_that_fails_leaves_the_others(tmp_path: Path) -> None:
     """runtime.md §14.3 R: use the survivors, warn."""
@@ -336,7 +355,7 @@ async def test_it_ends_at_once_also_in_the_middle_of_indexing(tmp_path: Path) ->
     put(tmp_path, {f"docs/{n}.md": f"word{n} " * 40_000 for n in range(12)})
     before = asyncio.all_tasks()
     async with shelf(tmp_path, settled=False) as toolset:
-        await until(lambda: "(0/12" in toolset.status.reason or "(1/12" in toolset.status.reason)
+        await until(lambda: "/12 files)" in toolset.status.reason)
         leaving = time.monotonic()
     assert time.monotonic() - leaving < 2
     assert asyncio.all_tasks() - before == set()

@@ -24,6 +24,10 @@ _LOCK_TIMEOUT = 0.5
 MAX_DATABASE = 4 * 1024 * 1024 * 1024
 """Bytes that one database may grow to."""
 
+CACHE = 32 * 1024 * 1024
+"""Bytes of a database that a connection holds at most, and that wait beside the file until they are
+put into it."""
+
 _LOOK_EVERY = 20_000
 """Steps of SQLite's machine between two looks whether its answer is still wanted."""
 
@@ -82,6 +86,8 @@ def connected(
             sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
         ) as database:
             database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA cache_size = -{CACHE // 1024}")
+            database.execute(f"PRAGMA wal_autocheckpoint = {CACHE // _PAGE}")
             database.execute(f"PRAGMA max_page_count = {MAX_DATABASE // _PAGE}")
             database.set_progress_handler(gentle.is_over, _LOOK_EVERY)
             if reading:

@@ -17,7 +17,7 @@ from docker_agent.tools.rag.database import Unusable
 from docker_agent.tools.rag.files import Docs, Document, Found, Stamp, Text, read_text
 from docker_agent.tools.rag.gentle import off_loop
 from docker_agent.tools.rag.lent import Refused
-from docker_agent.tools.rag.store import Changed
+from docker_agent.tools.rag.store import Changed, Made
 from docker_agent.tools.rag.strategy import Strategy
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0
 """Between two looks at the documents; what changes must stay the same from one to the next before
 it is indexed (runtime.md §14.2)."""
+
+TOGETHER = 400
+"""Files and pieces that are written in one transaction."""
 
 USED_SECONDS = 6 * 3600.0
 """How often an index is said to be in use, which keeps other servers from deleting it."""
@@ -49,6 +52,9 @@ class Index:
         self._label = f"rag {name} ({strategy.type})"
         self._docs = docs
         self._seen: dict[str, Stamp] = {}
+        self._had = False
+        self._made: list[Made] = []
+        self._keeping = asyncio.Lock()
         self._opened = self._stale = False
         self._renewed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -108,6 +114,7 @@ class Index:
         store = self.strategy.store
         look = await off_loop(self._docs.look)
         known = await off_loop(store.known)
+        self._had = bool(known)
         gone = [path for path in known if path not in look.documents]
         if gone:
             await off_loop(lambda gentle: store.forget(gone, gentle))
@@ -121,9 +128,15 @@ class Index:
         self.total, self.done = len(look.documents), len(look.documents) - len(changed)
         left_out: Counter[str] = Counter()
         waiting = iter(changed)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.strategy.at_once, len(changed))):
-                group.create_task(self._work(waiting, known, left_out))
+        self._made = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.strategy.at_once, len(changed))):
+                    group.create_task(self._work(waiting, known, left_out))
+        except* (Refused, Unusable):
+            await self._keep()
+            raise
+        await self._keep()
         self._succeeded(look, len(changed) + len(gone), left_out)
         return look
 
@@ -135,8 +148,17 @@ class Index:
             if problem:
                 left_out[problem] += 1
                 log.debug("%s: %s is left out: %s", self._label, document.shown, problem)
-            self._seen[document.place.real] = document.stamp
             self.done += 1
+            if sum(1 + len(made.pieces) for made in self._made) >= TOGETHER:
+                await self._keep()
+
+    async def _keep(self) -> None:
+        """Write what was made since the last time."""
+        async with self._keeping:
+            made, self._made = self._made, []
+            if made:
+                await off_loop(lambda gentle: self.strategy.store.keep(made, gentle))
+            self._seen |= {each.document.place.real: each.document.stamp for each in made}
 
     async def _update(self, document: Document, known: bytes | None) -> str:
         """Index one document unless it is what it was; why it is left out, or nothing."""
@@ -146,8 +168,10 @@ class Index:
         except ToolError as exc:
             if known is not None:
                 await off_loop(lambda gentle: store.forget([document.place.real], gentle))
+            self._seen[document.place.real] = document.stamp
             return str(exc).removeprefix(": ")
         if found.digest == known:
+            self._seen[document.place.real] = document.stamp
             return found.problem
         problem = found.problem
         try:
@@ -156,7 +180,7 @@ class Index:
             if not exc.input:
                 raise
             problem, pieces = str(exc), ()
-        await off_loop(lambda gentle: store.keep(document, found.digest, pieces, gentle))
+        self._made.append(Made(document, found.digest, pieces))
         return problem
 
     async def _change(self, last: Found) -> None:
@@ -202,6 +226,7 @@ class Index:
         if reason != self.reason:
             log.warning("%s: indexing failed and is tried again: %s", self._label, reason)
         self.reason = reason
+        self.ready = self.ready or self._had
         self.settled.set()
 
     def _fell(self, task: asyncio.Task[None]) -> None:

@@ -1,7 +1,7 @@
 """The index of one strategy in a SQLite file, which others may share: files, their pieces, and the
 words or vectors of these.
 
-Every change is one transaction of one file, so that several servers may keep the same index. All of
+A change is one transaction of whole files, so that several servers may keep the same index. All of
 it blocks: call it in a thread.
 """
 
@@ -11,7 +11,7 @@ import heapq
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +57,14 @@ class Piece(msgspec.Struct, frozen=True):
     digest: bytes | None = None
     vector: bytes | None = None
     context: str = ""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What is to be kept of a file, whose bytes have this digest."""
+
+    document: Document
+    digest: bytes
+    pieces: Sequence[Piece]
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -130,27 +138,27 @@ class Store:
             _forget(database, _index(database, self._identity, self._label))
             _index(database, self._identity, self._label)
 
-    def keep(
-        self, document: Document, digest: bytes, pieces: Sequence[Piece], gentle: Gentle
-    ) -> None:
-        """Put these pieces in the place of what was kept of a file; none keep its digest alone."""
-        counted: list[Counter[str]] = []
-        for piece in pieces:
-            gentle.breathe()
-            counted.append(words(piece.content) if self._counted else Counter())
+    def keep(self, made: Sequence[Made], gentle: Gentle) -> None:
+        """Put the pieces of these files in the place of what was kept of them; a file without any
+        keeps its digest alone. All of it is one transaction: words of many pieces lie side by
+        side then, and are written together."""
         with connected(self._path, gentle) as database, writing(database, gentle):
             id = _index(database, self._identity, self._label)
-            self._remove(database, id, document.place.real)
-            _measure(database, id, pieces)
-            file = database.execute(
-                "INSERT INTO rag_files (source, path, shown, digest, modified)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (id, document.place.real, document.shown, digest, document.stamp.modified),
-            ).lastrowid
-            for piece, found in zip(pieces, counted, strict=True):
-                gentle.breathe()
-                _put(database, id, file, piece, found)
-            _count(database, id, len(pieces), sum(found.total() for found in counted))
+            held: dict[str, list[tuple[int | None, int]]] = {}
+            for each in made:
+                self._remove(database, id, each.document.place.real)
+                _measure(database, id, each.pieces)
+                file = _put_file(database, id, each)
+                total = 0
+                for piece in each.pieces:
+                    gentle.breathe()
+                    found = words(piece.content) if self._counted else Counter[str]()
+                    total += found.total()
+                    chunk = _put_chunk(database, file, piece, found.total())
+                    for word, times in found.items():
+                        held.setdefault(word, []).append((chunk, times))
+                _count(database, id, len(each.pieces), total)
+            _put_words(database, id, held, gentle)
 
     def like(self, query: str, wanted: Likeness, gentle: Gentle) -> list[Hit]:
         """The pieces that fit the words of a question best (BM25), divided by the number of words
@@ -247,21 +255,39 @@ class Store:
         _count(database, id, -len(kept), -total)
 
 
-def _put(
-    database: sqlite3.Connection, id: int, file: int | None, piece: Piece, found: Counter[str]
-) -> None:
-    """Keep a piece of a file, and the words that were found in it."""
-    row = (file, piece.place, piece.content, found.total(), piece.digest, piece.vector)
-    chunk = database.execute(
+def _put_file(database: sqlite3.Connection, id: int, made: Made) -> int | None:
+    document = made.document
+    return database.execute(
+        "INSERT INTO rag_files (source, path, shown, digest, modified) VALUES (?, ?, ?, ?, ?)",
+        (id, document.place.real, document.shown, made.digest, document.stamp.modified),
+    ).lastrowid
+
+
+def _put_chunk(
+    database: sqlite3.Connection, file: int | None, piece: Piece, total: int
+) -> int | None:
+    return database.execute(
         "INSERT INTO rag_chunks (file, place, content, words, digest, vector)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        row,
+        (file, piece.place, piece.content, total, piece.digest, piece.vector),
     ).lastrowid
-    terms = _terms(database, id, found)
-    database.executemany(
-        "INSERT INTO rag_postings (term, chunk, times) VALUES (?, ?, ?)",
-        [(terms[word], chunk, times) for word, times in found.items()],
-    )
+
+
+def _put_words(
+    database: sqlite3.Connection,
+    id: int,
+    held: Mapping[str, Sequence[tuple[int | None, int]]],
+    gentle: Gentle,
+) -> None:
+    """Keep in which pieces words were found, one word after the other."""
+    terms = _terms(database, id, held)
+
+    def rows() -> Iterator[tuple[int, int | None, int]]:
+        for term, word in sorted((term, word) for word, term in terms.items()):
+            gentle.breathe()
+            yield from ((term, chunk, times) for chunk, times in held[word])
+
+    database.executemany("INSERT INTO rag_postings (term, chunk, times) VALUES (?, ?, ?)", rows())
 
 
 def _index(database: sqlite3.Connection, identity: str, label: str) -> int:
@@ -308,7 +334,7 @@ def _measure(database: sqlite3.Connection, id: int, pieces: Sequence[Piece]) -> 
         raise Changed(f"it makes {max(sizes)} numbers, the index has {kept[0]}")
 
 
-def _terms(database: sqlite3.Connection, id: int, found: Mapping[str, int]) -> dict[str, int]:
+def _terms(database: sqlite3.Connection, id: int, found: Collection[str]) -> dict[str, int]:
     """The ids of words; new ones get one."""
     database.executemany(
         "INSERT OR IGNORE INTO rag_terms (source, term) VALUES (?, ?)",
