@@ -221,6 +221,48 @@ def test_permission_rules_count_in_every_mode(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ok.txt", "secret.key"]
 
 
+@requirement("tool:arguments:tidy")
+@pytest.mark.parametrize(
+    "written",
+    [r'["\ud800"]', r'["a.txt", "\udc00\ud800"]', r'[{"a": "\ud800"}]', "[" * 5000, "[NaN]"],
+)
+def test_half_a_character_in_arguments_ends_no_run(
+    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path, written: str
+) -> None:
+    """chat-server.md §3: nothing a model writes causes a 500; rules and tools see the text."""
+    agent = {"model": model.name, "toolsets": [{"type": "filesystem"}, {"type": "todo"}]}
+    rules = {"deny": ["read_multiple_files:paths=*secret*", "create_todos:descriptions=*secret*"]}
+    file = agent_yaml(scripted.url, {"root": agent}, top={"permissions": rules})
+    server = serve(file, "--working-dir", str(tmp_path))
+    model.script(
+        call("read_multiple_files", {"paths": written}, id="c1", index=0)
+        + call("create_todos", {"descriptions": written}, id="c2", index=1),
+        say("ok"),
+    )
+    assert server.client().chat("go").content == "ok"
+    assert len(results(model)) == 2
+
+
+@requirement("python:bounds")
+def test_half_a_character_in_a_result_ends_no_run(
+    scripted: Scripted, serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    """chat-server.md §3: what no UTF-8 can carry is replaced, in answers and in errors."""
+    (tmp_path / "tools.py").write_text(
+        'def half() -> str:\n    "x"\n    return "a\\ud800ä"\n'
+        'def fails() -> str:\n    "x"\n    raise ValueError("b\\udc00")\n'
+    )
+    agent = {"model": model.name, "toolsets": [{"type": "python", "ref": "./tools.py"}]}
+    (tmp_path / "agent.yaml").write_text(agent_yaml(scripted.url, {"root": agent}))
+    server = serve(tmp_path / "agent.yaml")
+    model.script(call("half", id="c1", index=0) + call("fails", id="c2", index=1), say("ok"))
+    assert server.client().chat("go").content == "ok"
+    assert [text for _, text in results(model)] == [
+        "a?ä",
+        "Error calling tool: ValueError: b?",
+    ]
+
+
 @requirement("chat:4:usage-sum", "client:85")
 def test_a_team_answers_with_the_entry_agents_voice_and_the_sum_of_all_tokens(
     scripted: Scripted, serve: Serve, model: Model

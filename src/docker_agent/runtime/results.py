@@ -38,7 +38,7 @@ async def finished(
     """The result as models, clients and stores may have it; `reader` is the tool that reads
     files."""
     hooks = strand.agent.hooks
-    text = await hooks.redaction.result(result.text)
+    text = await hooks.redaction.result(sendable(result.text))
     if hooks.has("tool_response_transform", spec.name):
         verdict = await moments.fire(
             strand,
@@ -59,6 +59,17 @@ async def finished(
         return result
     structured = hooks.redaction.structured(result.structured)
     return msgspec.structs.replace(result, text=text, structured=structured)
+
+
+def sendable(text: str) -> str:
+    """The text as UTF-8 can carry it: half a surrogate pair becomes `?`."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 async def observed(

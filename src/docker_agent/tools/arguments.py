@@ -172,14 +172,23 @@ def _repaired_object(value: JSON, wanted: inspect.Type) -> JSON:
 
 
 def _from_text(text: str, openings: str) -> JSON:
-    """What JSON text says that begins with one of `openings`, else the text itself; line breaks
-    that should have been escaped are let pass."""
+    """What JSON text says that begins with one of `openings`, else the text itself."""
     if not text.lstrip().startswith(tuple(openings)):
         return text
     try:
-        return json.loads(text, strict=False)
+        return from_json(text)
     except (ValueError, RecursionError):
         return text
+
+
+def from_json(text: str) -> JSON:
+    """What JSON text says that a model wrote inside of JSON; line breaks that should have been
+    escaped are let pass. Raises `ValueError` for what is none, half a surrogate pair among it, and
+    `RecursionError`."""
+    value: JSON = json.loads(text, strict=False)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 _Repair = Callable[[JSON, inspect.Type], JSON]

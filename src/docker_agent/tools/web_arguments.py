@@ -13,6 +13,7 @@ import msgspec
 
 from docker_agent.errors import ToolError
 from docker_agent.messages import JSON
+from docker_agent.tools.arguments import from_json
 
 _ZEROS: Mapping[str, JSON] = {"string": "", "integer": 0, "number": 0, "boolean": False}
 
@@ -125,7 +126,7 @@ def _repaired(value: JSON, wanted: Mapping[str, JSON]) -> JSON:
         return as_text(value)
     if isinstance(value, str):
         try:
-            parsed: JSON = json.loads(value, strict=False)
+            parsed: JSON = from_json(value)
         except (ValueError, RecursionError):
             parsed = value
         if _fits(parsed, kind):
