@@ -38,6 +38,9 @@ async def ran(script: str, **limits: float) -> Ran:
     ("script", "value", "failed"),
     [
         ("return 'text'", "text", False),
+        ("return 'a\U0001f600'.slice(0, 2) + 'ä'", "a?ä", False),
+        ("return await echo({['\U0001f600'[0]]: ['\U0001f600'[1]]})", '{"?": ["?"]}', False),
+        ("throw new Error('\U0001f600'[0])", None, True),
         ("return {a: [1, null]}", '{"a":[1,null]}', False),
         ("", "", False),
         ("return await echo({x: 1})", '{"x": 1}', False),

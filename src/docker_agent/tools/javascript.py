@@ -203,7 +203,7 @@ class _Engine:
                 self._settle(id, ok, text)
             while not self._problem and self._context.execute_pending_job():
                 pass
-            state, value, out, err, asked = json.loads(self._look())
+            state, value, out, err, asked = _whole(json.loads(self._look()))
         except self._errors as exc:
             return "failed", self._problem or _first_lines(exc), "", "", []
         if self._problem:
@@ -214,6 +214,19 @@ class _Engine:
 def aliases(functions: Sequence[str]) -> list[str]:
     """What each function is called in JavaScript: its name, with `_` for what no name may hold."""
     return [name.replace("-", "_") for name in functions]
+
+
+def _whole(value: JSON) -> JSON:
+    """A value whose texts UTF-8 can carry: a script may cut a character in half."""
+    match value:
+        case str():
+            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        case list():
+            return [_whole(each) for each in cast(list[JSON], value)]
+        case dict():
+            return {_whole(key): _whole(each) for key, each in cast(dict[str, JSON], value).items()}
+        case _:
+            return value
 
 
 def _first_lines(exc: Exception) -> str:
