@@ -38,7 +38,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = sorted(path for form in ("yaml", "hcl", "json") for path in EXAMPLES.glob(f"*.{form}"))
 EMBEDDED = {"hello.yaml"}
 """Examples whose model runs in the process's own engine; `tests/local` has the engine's tests."""
-WITHOUT_EXAMPLE = {"session_context"}
+WITHOUT_EXAMPLE = {"open_url", "session_context"}
 """Toolsets that do nothing here."""
 WITHOUT: dict[str, set[str]] = {
     "AgentFile": set(),

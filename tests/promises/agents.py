@@ -32,6 +32,23 @@ AGENTS = [
         },
     ),
     *kept(
+        "runtime.md §9.19; runtime.md §1.3",
+        {
+            "model-picker:change": "A conversation keeps the model it has chosen, no other does.",
+            "model-picker:revert": "A conversation goes back to the agent's own model.",
+            "model-picker:failed-turn": "A failed turn chooses nothing.",
+            "model-picker:stateless": "Without a conversation a choice ends with the request.",
+            "model-picker:listed": "Only listed models can be chosen; others are named an error.",
+            "model-picker:loaded": "Models to choose from are opened and checked at the start.",
+        },
+    ),
+    *kept(
+        "runtime.md §9.18",
+        {
+            "open-url:nothing": "open_url is accepted, offers nothing and says so at the start.",
+        },
+    ),
+    *kept(
         "chat-server.md §5",
         {
             "background-agents:http:events": (

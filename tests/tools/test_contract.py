@@ -58,13 +58,15 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
         }
     },
     "openapi": {"url": "{site}/doc", "allow_private_ips": True},
+    "model_picker": {"models": ["openai/gpt-5.6"]},
+    "open_url": {"url": "https://example.com"},
     "python": {"ref": "contract_functions:shout"},
     "mcp": plain(),
     "rag": {"rag_config": {"docs": ["."], "strategies": [{"type": "bm25"}]}},
 }
 """What a row needs to have tools; the others have theirs without a word."""
 
-BARE = frozenset({"session_context"})
+BARE = frozenset({"open_url", "session_context"})
 """Rows that have no tools here."""
 
 

@@ -24,7 +24,7 @@ from docker_agent.hooks.command import AT_ONCE
 from docker_agent.hooks.large_results import open_large_results
 from docker_agent.hooks.port import Hooks, Results
 from docker_agent.loader.answer_file import caching
-from docker_agent.loader.compacting import compaction, wished
+from docker_agent.loader.compacting import choices_of, compaction, wished
 from docker_agent.loader.entry import as_wished, with_search
 from docker_agent.loader.externals import Part, gather
 from docker_agent.loader.hook_ports import asking, classified, no_web, posting
@@ -204,6 +204,7 @@ class _Builder:
                 for entry in agent.toolsets
                 if entry.model
             },
+            choices={name: await self._models.beside(name, stack) for name in choices_of(agent)},
             hooks=await self._hooks(agent, stack),
             limits=Limits(
                 max_iterations=agent.max_iterations,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from docker_agent.config.agent_file import Agent, AgentFile
+from docker_agent.config.convert import convert_as
 from docker_agent.config.rag_rules import chat_models, sources_of
 from docker_agent.loader.hooks import models_of
 from docker_agent.models.port import Model
@@ -34,11 +35,20 @@ def wished(file: AgentFile, agent: Agent) -> Wish | None:
     return Wish(writers[0] if writers else "", thresholds[0] if thresholds else DEFAULT_THRESHOLD)
 
 
+def choices_of(agent: Agent) -> list[str]:
+    """The models that its conversations may choose (`model_picker`)."""
+    pickers = [entry for entry in agent.toolsets if entry.type == "model_picker"]
+    listed = [entry.options.get("models") for entry in pickers]
+    return [convert_as(name, str) for names in listed if names for name in names.elements()]
+
+
 def side_models(file: AgentFile) -> list[str]:
     """The references to models that agents use beside their own: for summaries, after calls of
-    certain toolsets, by hooks, in skills that work for themselves, and for documents."""
+    certain toolsets, where they may choose, by hooks, in skills that work for themselves, and for
+    documents."""
     writers = [wish.model for agent in file.agents if (wish := wished(file, agent))]
     entries = [entry.model for agent in file.agents for entry in agent.toolsets]
+    choices = [name for agent in file.agents for name in choices_of(agent)]
     hooks = [name for agent in file.agents for name in models_of(agent)]
     skills = [
         skill.model
@@ -48,7 +58,8 @@ def side_models(file: AgentFile) -> list[str]:
     ]
     toolsets = [entry for agent in file.agents for entry in agent.toolsets]
     documents = [str(at.plain()) for each in sources_of(toolsets) for at in chat_models(each)]
-    return [name for name in (*writers, *entries, *hooks, *skills, *documents) if name]
+    named = (*writers, *entries, *choices, *hooks, *skills, *documents)
+    return [name for name in named if name]
 
 
 def compaction(wish: Wish, own: Model, writer: Model | None) -> Compaction:

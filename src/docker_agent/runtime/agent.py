@@ -52,7 +52,8 @@ class Fork:
 @dataclass(frozen=True, slots=True)
 class Agent:
     """One agent, ready to run. `instruction` is expanded; names in `sub_agents`, `handoffs`,
-    `force_handoff` are the team's. `models` are those that its tools may name for the next call.
+    `force_handoff` are the team's. `models` are those that its tools may name for the next call,
+    `choices` those that a conversation may choose in place of its own.
     `forks` are its skills that work for themselves.
     `rules` hold for its calls in place of the team's, when it comes from another file that has
     some. Without `compaction` no history is ever summarized, without `caching` no answer given
@@ -65,6 +66,7 @@ class Agent:
     toolbox: Toolbox = NO_TOOLBOX
     code_mode: CodeMode | None = None
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
+    choices: Mapping[str, Model] = field(default_factory=dict[str, Model])
     hooks: Hooks = NO_HOOKS
     limits: Limits = NO_LIMITS
     format: Format | None = None

@@ -44,6 +44,7 @@ def forked(agent: Agent, fork: Fork) -> Agent:
     return dataclasses.replace(
         agent,
         model=fork.model or agent.model,
+        choices={} if fork.model else agent.choices,
         toolbox=fork.toolbox,
         handoffs=(),
         force_handoff=None,

@@ -68,7 +68,7 @@ def _told(strand: Strand, agent: Agent, event: HookEvent, more: dict[str, JSON])
         parent_session=strand.parent_session,
         conversation=request.conversation_id or "",
         user=request.caller.partition("\n")[2],
-        model=model_id(agent.model.card),
+        model=model_id((strand.model if agent is strand.agent else agent.model).card),
         safety_policy=strand.mode,
         iteration=strand.iterations + (event in _BEFORE_A_CALL),
         last_user_message=_last_user_text(strand.messages),
@@ -163,7 +163,7 @@ async def after_call(strand: Strand, reply: Reply) -> None:
             "after_llm_call",
             stop_response=reply.message.text,
             usage=reply.usage,
-            cost=_cost(strand.agent.model.card, reply),
+            cost=_cost(strand.model.card, reply),
         )
 
 

@@ -19,7 +19,7 @@ from docker_agent.runtime.beside import Beside
 from docker_agent.runtime.limits import Repeats
 from docker_agent.runtime.request import RunRequest
 from docker_agent.runtime.summaries import Fill
-from docker_agent.tools.port import Around, Draft, Ending
+from docker_agent.tools.port import Around, Draft, Ending, chosen_model
 
 BLANK_LINE = "\n\n"
 """Between the texts of two turns, in the stream and in the JSON reply alike (chat-server.md §4)."""
@@ -141,10 +141,19 @@ class Strand(msgspec.Struct, eq=False):
         """Whether the client's overrides and tools belong to the agent that speaks now."""
         return self.depth == 0 and self.agent.name == self.ledger.request.entry
 
+    @property
+    def model(self) -> Model:
+        """Who speaks for the agent: the model that its conversation has chosen, else its own."""
+        agent = self.agent
+        kept = self.draft.get(chosen_model(agent.name)) if agent.choices else None
+        return (
+            agent.choices.get(kept.decode("utf-8", "replace"), agent.model) if kept else agent.model
+        )
+
     def take_model(self) -> Model:
-        """The model of the next call: the agent's own, or for once the one a tool named."""
+        """The model of the next call: the agent's, or for once the one a tool named."""
         name, self.next_model = self.next_model, None
-        return self.agent.models.get(name, self.agent.model) if name else self.agent.model
+        return self.agent.models.get(name, self.model) if name else self.model
 
     def around(self) -> Around:
         """What a toolset may know when it lists its tools. An agent waits for those that are

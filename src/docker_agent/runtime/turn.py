@@ -81,7 +81,7 @@ async def ask_once(strand: Strand, tools: Gathered) -> Reply:
 async def ask_quietly(strand: Strand, tools: Gathered, *more: Message) -> Reply:
     """One more call, with `more` behind the conversation, which nobody hears and which is not kept;
     its usage counts. Raises `ModelError`, and `RunFailed` when a hook says no."""
-    model = strand.agent.model
+    model = strand.model
     session = strand.session_contexts.get(strand.agent.name, "")
     told = (*_messages(strand, model.card, tools, (session,)), *more)
     ask = msgspec.structs.replace(

@@ -26,6 +26,12 @@ def usable_name(text: str) -> str:
     return _UNUSABLE.sub("_", text)
 
 
+def chosen_model(agent: str) -> str:
+    """The key of a `Draft` under which the name of the model lies that a conversation has chosen
+    for an agent; nothing there, or no name: its own."""
+    return f"model_picker/{agent}"
+
+
 class Status(msgspec.Struct, frozen=True):
     """How a toolset stands; `reason` is a sentence when it is not ready."""
 

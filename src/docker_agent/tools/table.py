@@ -25,6 +25,8 @@ from docker_agent.tools.filesystem.toolset import Filesystem
 from docker_agent.tools.kept_file import digest
 from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
+from docker_agent.tools.model_picker import ModelPicker, ModelPickerOptions
+from docker_agent.tools.open_url import OpenUrl, OpenUrlOptions
 from docker_agent.tools.openapi import OpenApiOptions, open_api_document
 from docker_agent.tools.opening import NoOptions, Opening
 from docker_agent.tools.plan import Plans
@@ -118,6 +120,20 @@ async def open_background_agents(options: Raw, opening: Opening) -> AsyncGenerat
     if not opening.sub_agents:
         log.warning("background_agents: the agent has no sub_agents, so no task can be started")
     yield BackgroundAgentTools(opening.sub_agents)
+
+
+@asynccontextmanager
+async def open_model_picker(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `model_picker` toolset; the loader opens its models."""
+    yield ModelPicker(convert(options, ModelPickerOptions))
+
+
+@asynccontextmanager
+async def open_open_url(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `open_url` toolset, which has no tools."""
+    wanted = convert(options, OpenUrlOptions)
+    log.warning("open_url has no tool here: a server has no browser to show %s in", wanted.url)
+    yield OpenUrl()
 
 
 @asynccontextmanager
@@ -260,6 +276,8 @@ TOOLSETS: Mapping[str, Open] = {
     "script": open_script,
     "todo": open_todo,
     "background_agents": open_background_agents,
+    "model_picker": open_model_picker,
+    "open_url": open_open_url,
     "user_prompt": open_user_prompt,
     "session_context": open_session_context,
     "fetch": open_fetch,
@@ -279,8 +297,6 @@ NOT_YET = frozenset(
         "a2a",
         "lsp",
         "mcp_catalog",
-        "model_picker",
-        "open_url",
     ]
 )
 """Types of agent files that this program does not have yet: the agent runs without them, with one
