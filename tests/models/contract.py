@@ -34,6 +34,7 @@ from docker_agent.models.port import Ask, ModelCard
 from docker_agent.models.port import Model as Port
 from docker_agent.models.port import Reply as Answered
 from docker_agent.models.resolve import resolve
+from docker_agent.models.scrub import Unshown
 from docker_agent.models.vertex import Place, claude_settings, generate_url, on_openapi
 from docker_agent.models.websocket import open_socketed
 from tests.scripted import anthropic_parts, bedrock_parts, chatgpt_rules, gemini_parts, parts
@@ -142,8 +143,8 @@ def _local(http: Http, url: str, name: str) -> Port:
     return LocalModel(http, _Elsewhere(name, url), NO_SAMPLING, {})
 
 
-def _as_bearer(http: Http) -> Bearer:
-    return Bearer(http, VariableTickets(Values({"TOKEN": SECRET}), "TOKEN"))
+def _as_bearer(http: Http, minted: list[str]) -> Bearer:
+    return Bearer(http, VariableTickets(Values({"TOKEN": SECRET}), "TOKEN"), minted)
 
 
 def _place(url: str, publisher: str = "google") -> Place:
@@ -151,21 +152,24 @@ def _place(url: str, publisher: str = "google") -> Place:
 
 
 def _vertex(http: Http, url: str, name: str) -> Port:
-    settings = GeminiSettings(generate_url(_place(url), name), name, vertex=True)
-    return Gemini(_as_bearer(http), settings, CARD)
+    minted: list[str] = []
+    secrets = Unshown(minted=minted)
+    settings = GeminiSettings(generate_url(_place(url), name), name, secrets=secrets, vertex=True)
+    return Gemini(_as_bearer(http, minted), settings, CARD)
 
 
 def _vertex_claude(http: Http, url: str, name: str) -> Port:
     resolved = resolve(Model(provider="google", model=name), {})
     settings = claude_settings(resolved, _place(url, "anthropic"), Values({}), 0)
-    return AnthropicMessages(_as_bearer(http), settings, CARD)
+    return AnthropicMessages(_as_bearer(http, resolved.minted), settings, CARD)
 
 
 def _vertex_garden(http: Http, url: str, name: str) -> Port:
     resolved = resolve(Model(provider="google", model=f"meta/{name}"), {})
     base_url = on_openapi(resolved, _place(url.removesuffix("/v1"), "meta")).base_url
-    settings = ChatSettings(f"{base_url}/chat/completions", name)
-    return OpenAIChat(_as_bearer(http), settings, CARD)
+    secrets = Unshown(minted=resolved.minted)
+    settings = ChatSettings(f"{base_url}/chat/completions", name, secrets=secrets)
+    return OpenAIChat(_as_bearer(http, resolved.minted), settings, CARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +208,11 @@ def _websocket(http: Http, url: str, name: str) -> Port:
 
 
 def _chatgpt(http: Http, url: str, name: str) -> Port:
-    settings = ResponsesSettings(f"{url.removesuffix('/v1')}{chatgpt_rules.PATH}", name)
+    minted: list[str] = []
+    address = f"{url.removesuffix('/v1')}{chatgpt_rules.PATH}"
+    settings = ResponsesSettings(address, name, secrets=Unshown(minted=minted))
     tickets = ChatGptTickets(Values({TOKEN: SECRET}))
-    return ChatGpt(Bearer(http, tickets), settings, CARD)
+    return ChatGpt(Bearer(http, tickets, minted), settings, CARD)
 
 
 def _bedrock(http: Http, url: str, name: str) -> Port:

@@ -105,7 +105,8 @@ def _refuse_leak(model: Model, file: AgentFile, env: Callable[[str], str | None]
     inherited = resolved.inherited
     if resolved.protocol == BEDROCK:
         _refuse_aws_leak(resolved, env)
-    shown = variable_names(inherited.base_url) | variable_names(inherited.model)
+    placed = (str(resolved.options.get(name, "")) for name in ("project", "location"))
+    shown = variable_names(" ".join((inherited.base_url, inherited.model, *placed)))
     for name in sorted(shown):
         if looks_secret(name):
             raise model.error(

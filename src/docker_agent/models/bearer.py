@@ -15,8 +15,7 @@ from docker_agent.env.chain import Secrets
 from docker_agent.models.errors import HttpError
 from docker_agent.models.http import Http, Response
 from docker_agent.models.resolve import overlaid
-from docker_agent.models.scrub import BLOT
-from docker_agent.models.streamed import short_body
+from docker_agent.models.scrub import BLOT, mint
 
 TOKEN_TIMEOUT = 30.0
 """Seconds that getting a token may take."""
@@ -61,13 +60,19 @@ class VariableTickets:
 
 
 class Bearer:
-    """`Http` whose requests carry a token of `tickets`."""
+    """`Http` whose requests carry a token of `tickets`; each goes into `minted`, for no message to
+    show it."""
 
     def __init__(
-        self, http: Http, tickets: Tickets, now: Callable[[], float] = time.monotonic
+        self,
+        http: Http,
+        tickets: Tickets,
+        minted: list[str],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
         self._tickets = tickets
+        self._minted = minted
         self._now = now
         self._lock = asyncio.Lock()
         self._ticket: Ticket | None = None
@@ -93,17 +98,17 @@ class Bearer:
         ticket, kept = await self._valid(asked_at)
         async with send(overlaid(headers, ticket.headers)) as response:
             if response.status != 401:
-                yield _told(response, ticket)
+                yield response
                 return
             self._forget(ticket)
             renewed = (await self._valid(asked_at))[0] if kept else ticket
             if renewed.secret == ticket.secret:
-                yield _told(response, ticket)
+                yield response
                 return
         async with send(overlaid(headers, renewed.headers)) as response:
             if response.status == 401:
                 self._forget(renewed)
-            yield _told(response, renewed)
+            yield response
 
     async def _valid(self, asked_at: float) -> tuple[Ticket, bool]:
         """A token, and whether it was there before. Those who wait for one that cannot be had fail
@@ -122,6 +127,7 @@ class Bearer:
             except HttpError as exc:
                 raise self._failed(exc) from exc
             self._until = self._now() + self._ticket.lifetime
+            mint(self._minted, self._ticket.secret)
             return self._ticket, False
 
     def _failed(self, failure: HttpError) -> HttpError:
@@ -131,28 +137,3 @@ class Bearer:
     def _forget(self, ticket: Ticket) -> None:
         if self._ticket is ticket:
             self._ticket = None
-
-
-def _told(response: Response, ticket: Ticket) -> Response:
-    """A refusal does not repeat the token."""
-    return _Refusal(response, ticket.secret) if response.status >= 300 else response
-
-
-class _Refusal:
-    """A `Response` whose body is read whole and says nothing of `secret`."""
-
-    def __init__(self, response: Response, secret: str) -> None:
-        self._response = response
-        self._secret = secret.encode()
-        self._read = False
-        self.status = response.status
-        self.headers = response.headers
-
-    async def read(self) -> bytes:
-        if self._read:
-            return b""
-        self._read = True
-        return (await short_body(self._response)).replace(self._secret, BLOT.encode())
-
-    def at_end(self) -> bool:
-        return self._read

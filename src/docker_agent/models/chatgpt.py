@@ -146,4 +146,4 @@ def by_subscription(card: ModelCard, catalogue: Catalogue) -> ModelCard:
 
 def signed_in(http: Http, resolved: Resolved, secrets: Secrets) -> Http:
     """The client whose requests carry the sign-in."""
-    return Bearer(http, ChatGptTickets(secrets, resolved.key or TOKEN))
+    return Bearer(http, ChatGptTickets(secrets, resolved.key or TOKEN), resolved.minted)

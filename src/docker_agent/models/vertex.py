@@ -182,11 +182,11 @@ def signed(http: Http, resolved: Resolved, secrets: Secrets, *, trusted: bool) -
             "base_url",
         )
     if resolved.key:
-        return Bearer(http, VariableTickets(secrets, resolved.key))
+        return Bearer(http, VariableTickets(secrets, resolved.key), resolved.minted)
     refuse_unsigned(resolved, secrets)
     from docker_agent.models.google_sign_in import GoogleTickets
 
-    return Bearer(http, GoogleTickets(secrets))
+    return Bearer(http, GoogleTickets(secrets), resolved.minted)
 
 
 def refuse_unsigned(resolved: Resolved, secrets: Secrets) -> None:

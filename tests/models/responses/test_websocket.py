@@ -93,21 +93,29 @@ async def test_a_connection_serves_one_question_after_the_other(
 
 
 @requirement("models:websocket:reuse")
-@pytest.mark.parametrize(("age", "kept"), [(1.0, True), (KEPT_IDLE + 1, False), (MAX_AGE, False)])
+@pytest.mark.parametrize(
+    ("pause", "until", "connections"),
+    [
+        (KEPT_IDLE - 1, MAX_AGE - KEPT_IDLE, 1),
+        (KEPT_IDLE + 1, KEPT_IDLE + 1, 2),
+        (KEPT_IDLE - 1, MAX_AGE, 2),
+    ],
+)
 async def test_an_old_connection_is_not_used_again(
-    scripted: Scripted, model: Model, age: float, kept: bool
+    scripted: Scripted, model: Model, pause: float, until: float, connections: int
 ) -> None:
-    """The provider ends a connection after an hour."""
+    """The provider ends a connection after an hour, however busy it is; one that waits too long is
+    let go."""
     model.script(say("a"))
     clock = 0.0
     settings = ResponsesSettings(f"{scripted.url}/responses", model.name)
     async with open_http() as http, open_socketed(http, now=lambda: clock) as socketed:
         asked = OpenAIResponses(socketed, settings, CARD)
         await asked.reply(HI, Told().hear)
-        clock = age
-        await asked.reply(HI, Told().hear)
-    first, second = (heard.connection for heard in model.heard)
-    assert (first == second) is kept
+        while clock < until:
+            clock += pause
+            await asked.reply(HI, Told().hear)
+    assert len({heard.connection for heard in model.heard}) == connections
 
 
 @requirement("models:websocket:fallback")
@@ -190,7 +198,11 @@ async def test_a_gateway_is_asked_over_http(
 
 @requirement("models:websocket:fallback")
 async def test_a_proxy_of_the_environment_is_not_passed_by(
-    tmp_path: Path, scripted: Scripted, model: Model, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    scripted: Scripted,
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """models/http.py: what the environment sends through a proxy goes there, over HTTP."""
     monkeypatch.setenv("http_proxy", scripted.url.removesuffix("/v1"))
@@ -203,6 +215,7 @@ async def test_a_proxy_of_the_environment_is_not_passed_by(
     [heard] = model.heard
     assert not by_socket(heard)
     assert heard.path == "http://api.openai.test/v1/responses"
+    assert "websocket" not in caplog.text
 
 
 @requirement("models:websocket:product")

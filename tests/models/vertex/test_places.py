@@ -15,11 +15,14 @@ from docker_agent.loader.choose import auto_model
 from docker_agent.loader.look import look
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.source import find_source
-from docker_agent.messages import JSON
+from docker_agent.messages import JSON, UserMessage
 from docker_agent.models.gateway import parse_gateway
+from docker_agent.models.gemini_config import GeminiSettings, gemini_body
+from docker_agent.models.port import Ask
 from docker_agent.models.resolve import resolve
 from docker_agent.models.vertex import Place, generate_url, vertex_place
 from tests.loader.loading import answer, card, complaint, loaded, models, write
+from tests.models.talking import TOOLS
 from tests.requirements import requirement
 from tests.scripted.anthropic import Claude
 from tests.scripted.anthropic_parts import reject
@@ -160,6 +163,17 @@ async def test_the_options_of_a_definition_count(tmp_path: Path) -> None:
     del file["models"]["m"]["token_key"]
     said = await complaint(tmp_path, file, {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
     assert "/nowhere cannot be read" in said
+
+
+@requirement("models:vertex:places")
+def test_vertex_is_sent_no_field_that_it_does_not_know() -> None:
+    """agent-file.md §3.7: that Google's own tools stand beside ours is said to Gemini's API
+    alone."""
+    ask = Ask((UserMessage("hi"),), TOOLS)
+    for vertex in (True, False):
+        built_in = ("googleSearch",)
+        settings = GeminiSettings("u", "gemini-3-flash", built_in=built_in, vertex=vertex)
+        assert ("toolConfig" in gemini_body(settings, ask)) is not vertex
 
 
 @requirement("models:vertex:garden")

@@ -18,7 +18,7 @@ from docker_agent.runtime.agent import Agent
 from tests.loader.loading import answer, complaint, loaded
 from tests.requirements import requirement
 from tests.scripted.gemini import GeminiServer
-from tests.scripted.gemini_parts import done, fail, say
+from tests.scripted.gemini_parts import done, error_event, fail, say
 from tests.scripted.google_sign_in import Google
 from tests.scripted.heard import Model
 
@@ -137,6 +137,17 @@ async def test_a_new_token_that_is_refused_is_an_error(
 
 
 @requirement("models:vertex:secrets")
+async def test_a_token_in_an_error_of_a_stream_is_not_shown(
+    tmp_path: Path, gemini: GeminiServer, flash: Model, sign_in: Google
+) -> None:
+    """runtime.md §4.3: wherever the vendor repeats it."""
+    flash.script(say("Hel") + error_event(503, "ya29.scripted-token-1 is tired", "UNAVAILABLE"))
+    async with signed(tmp_path, gemini, flash, sign_in.key_file()) as agent:
+        with pytest.raises(ModelError, match=r"\*\*\* is tired"):
+            await answer(agent)
+
+
+@requirement("models:vertex:secrets")
 async def test_a_refused_sign_in_is_told_to_all_who_wait_without_secrets(
     tmp_path: Path,
     gemini: GeminiServer,
@@ -230,4 +241,9 @@ async def test_a_file_from_elsewhere_sends_no_token_to_other_addresses(
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
     with pytest.raises(ConfigError, match="would send a token of Google Cloud to another address"):
         async with loaded(tmp_path, file(gemini, flash), env, local=False):
+            pass
+    place: JSON = {"project": "${DB_PASSWORD}", "location": "us-east5"}
+    content = file(gemini, flash, base_url="", provider_opts=place)
+    with pytest.raises(ConfigError, match="would put DB_PASSWORD into an address"):
+        async with loaded(tmp_path, content, {**env, "DB_PASSWORD": "p4ss"}, local=False):
             pass
