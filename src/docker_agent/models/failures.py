@@ -84,6 +84,8 @@ _LASTING = (
     "authentication",
     "api key",
 )
+_NEVER = ("image input is not supported",)
+"""What no other try helps against, though llama.cpp calls it a server error."""
 _STATUS_CODES = frozenset(str(status) for status in range(400, 600))
 """Some routers write the status of the provider behind them as the code of an error in a
 stream."""
@@ -177,8 +179,8 @@ def error_of(
     where = f"HTTP {status}" if status else "error in the stream"
     text = f"model {model} failed ({where})" + (f": {detail}" if detail else "")
     transient = meant in RETRYABLE_STATUSES or (meant == 0 and _sounds_transient(problem))
-    transient = transient and kind != "context_length_exceeded"
-    return ModelError(kind, text, transient=transient, retry_after=retry_after)
+    hopeless = kind == "context_length_exceeded" or any(word in detail for word in _NEVER)
+    return ModelError(kind, text, transient=transient and not hopeless, retry_after=retry_after)
 
 
 def clean(text: str, secrets: Sequence[str]) -> str:
