@@ -10,7 +10,7 @@ import socket
 import threading
 import zipfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from docker_agent.models.packages import Part
@@ -136,7 +136,8 @@ def package_index() -> Generator[Index]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who was interrupted takes no more
+                self.wfile.write(body)
 
         def do_HEAD(self) -> None:
             self.send_error(405)
