@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -71,6 +72,20 @@ agents:
 """One agent for each protocol; the scenarios say which is asked."""
 
 
+def tools_agent(count: int) -> str:
+    """Agents for `product`: one without tools, and one with `count` of the size people write."""
+    about = "Does a thing with a file."
+    arguments = {
+        "path": {"type": "string", "description": "The file's path."},
+        "word": {"type": "string", "description": "A word in it."},
+    }
+    tool = {"cmd": "true", "description": about, "args": arguments}
+    shell = {f"tool_{number:02d}": tool for number in range(count)}
+    toolset = json.dumps({"type": "script", "shell": shell}).replace("{", "{{").replace("}", "}}")
+    return f"""{AGENT}  tools: {{{{model: m, instruction: You answer., toolsets: [{toolset}]}}}}
+"""
+
+
 class Target(msgspec.Struct, frozen=True):
     """Something that answers on a port. `forwards`: it passes bytes on as the model sends them.
 
@@ -137,16 +152,17 @@ def product(
     name: str = "product",
     source: Path | None = None,
     loop: str = "",
+    agents: str = AGENT,
 ) -> Generator[Target]:
     """`docker-agent serve chat` as its users run it, with a home of its own.
 
     `source` is another checkout whose code runs in this environment; None: the installed command.
-    `loop` "" leaves the choice to the product.
+    `loop` "" leaves the choice to the product; `agents` is its file, without the model's port.
     """
     home = folder / name
     home.mkdir()
     agent = home / "agent.yaml"
-    agent.write_text(AGENT.format(model=model.port))
+    agent.write_text(agents.format(model=model.port))
     flags = ["--listen", "127.0.0.1:0", "--api-key", KEY, *(("--loop", loop) if loop else ())]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     environment["AWS_BEARER_TOKEN_BEDROCK"] = KEY

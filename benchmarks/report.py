@@ -139,6 +139,18 @@ def protocol_figures(
     return figures
 
 
+def tools_figure(
+    samples: Sequence[Sample], scenarios: tuple[Scenario, Scenario], name: str, goal: float
+) -> Figure:
+    """CPU of a request in the second scenario beyond that in the first: minima, since what is left
+    of two figures this close is mostly noise otherwise."""
+    without, having = (
+        min((one.cpu for one in samples if one.scenario == scenario.name), default=0.0)
+        for scenario in scenarios
+    )
+    return Figure(name, having - without, "us", goal)
+
+
 def overload_table(samples: Sequence[Sample]) -> str:
     """One line for each target: who waits how long when there is more than one core can do."""
     rows = [

@@ -3,6 +3,7 @@
 python -m benchmarks.run                         every goal, two rounds
 python -m benchmarks.run --only n1,c1 --rounds 5
 python -m benchmarks.run --only protocols        a chunk over each provider's protocol
+python -m benchmarks.run --only tools            what fifty tools add to a request
 python -m benchmarks.run --only overload         both event loops with more than they can do
 python -m benchmarks.run --compare ../other      two checkouts, interleaved
 python -m benchmarks.run --smoke                 does everything answer?
@@ -22,7 +23,7 @@ import msgspec
 from benchmarks.chart import chart
 from benchmarks.machine import allow_many_connections, described, missing
 from benchmarks.measure import Sample, rounds, sample, stream_memory
-from benchmarks.programs import ROOT, Target, model_server, nginx, product
+from benchmarks.programs import ROOT, Target, model_server, nginx, product, tools_agent
 from benchmarks.report import (
     Figure,
     Ratio,
@@ -32,6 +33,7 @@ from benchmarks.report import (
     protocol_figures,
     ratio_table,
     ratios,
+    tools_figure,
 )
 from benchmarks.scenarios import (
     AGENTS,
@@ -41,19 +43,24 @@ from benchmarks.scenarios import (
     GOAL_PROTOCOL,
     GOAL_START_S,
     GOAL_STREAM_KIB,
+    GOAL_TOOLS_US,
     MEMORY,
     OVERLOAD,
     PROTOCOLS,
+    TOOL_COUNT,
+    TOOLS,
     Scenario,
     chosen,
     shortened,
     spoken,
+    with_and_without_tools,
 )
 
 CHART = ROOT / "docs" / "explanation" / "bench.svg"
 LOOPS = ("uvloop", "asyncio")
 COMPARE_ROUNDS = 5
 PROTOCOL_ROUNDS = 3
+TOOLS_ROUNDS = 5
 SMOKE_SECONDS = 0.2
 
 
@@ -167,6 +174,10 @@ def measure_figures(
         found, asked = protocols(options, own, folder)
         figures += found
         samples += asked
+    if not options.only or TOOLS in options.only.split(","):
+        added, asked = tools(options, model, folder)
+        figures.append(added)
+        samples += asked
     if not options.only:
         figures.append(Figure("start to listening", own.started, "s", GOAL_START_S))
     return figures, samples
@@ -181,6 +192,18 @@ def protocols(options: Options, own: Target, folder: Path) -> tuple[list[Figure]
         scenarios, count, seconds = list(map(shortened, scenarios)), 1, SMOKE_SECONDS
     samples = rounds((own,), scenarios, folder, count=count, seconds=seconds)
     return protocol_figures(samples, asked, GOAL_PROTOCOL), samples
+
+
+def tools(options: Options, model: Target, folder: Path) -> tuple[Figure, list[Sample]]:
+    """What an agent's tools add to a request: a server of its own, two agents taking turns."""
+    scenarios = with_and_without_tools()
+    count, seconds = options.rounds or TOOLS_ROUNDS, options.seconds
+    if options.smoke:
+        count, seconds = 1, SMOKE_SECONDS
+    agents = tools_agent(TOOL_COUNT)
+    with product(model, folder, name=TOOLS, loop=options.loop, agents=agents) as own:
+        samples = rounds((own,), scenarios, folder, count=count, seconds=seconds)
+    return tools_figure(samples, scenarios, f"{TOOL_COUNT} tools, added", GOAL_TOOLS_US), samples
 
 
 def compare(options: Options, model: Target, folder: Path) -> int:

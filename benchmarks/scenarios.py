@@ -53,7 +53,8 @@ FIRST_TOKEN = Scenario("c1", "one connection", "@@b1,1000000@@", True, 1, 0, "re
 MEMORY = Scenario("mem", "1,000 slow streams", "@@p30,2@@", True, 1000, 250, "chunk", 30)
 OVERLOAD = Scenario("overload", "50k tokens/s", "@@p200,50@@", True, 1000, 500, "chunk", 200)
 PROTOCOLS = "protocols"
-SPECIAL = (FIRST_TOKEN.name, MEMORY.name, OVERLOAD.name, PROTOCOLS)
+TOOLS = "tools"
+SPECIAL = (FIRST_TOKEN.name, MEMORY.name, OVERLOAD.name, PROTOCOLS, TOOLS)
 
 AGENTS = ("root", "responses", "messages", "gemini", "converse")
 """One for each protocol; the first speaks Chat Completions, which the others are compared with."""
@@ -67,6 +68,22 @@ def spoken(agent: str) -> tuple[Scenario, ...]:
         for one in SCENARIOS
         if one.name in ("s200", "p2k")
     )
+
+
+TOOL_COUNT = 50
+"""Tools of the agent that has some; their schemas are some 16 KiB in all."""
+GOAL_TOOLS_US = 30.0
+"""CPU that they may add to a request."""
+
+
+def with_and_without_tools() -> tuple[Scenario, Scenario]:
+    """The smallest request, asked of an agent without tools and of one with `TOOL_COUNT`."""
+    small = SCENARIOS[0]
+    without, having = (
+        msgspec.structs.replace(small, name=f"{small.name}-{agent}", agent=agent, goal=0, tight=0)
+        for agent in ("root", TOOLS)
+    )
+    return without, having
 
 
 GOAL_FIRST_TOKEN_MS = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from benchmarks import machine
 from benchmarks.chart import chart
 from benchmarks.measure import Load, Sample, strict
+from benchmarks.programs import tools_agent
 from benchmarks.report import (
     Figure,
     Ratio,
@@ -22,6 +24,7 @@ from benchmarks.report import (
     ratio_table,
     ratios,
     table,
+    tools_figure,
 )
 from benchmarks.run import CHART, main, read_options, summary
 from benchmarks.scenarios import (
@@ -31,13 +34,19 @@ from benchmarks.scenarios import (
     MEMORY,
     OVERLOAD,
     SCENARIOS,
+    TOOL_COUNT,
+    TOOLS,
     chosen,
     shortened,
     spoken,
+    with_and_without_tools,
     write_body,
 )
 
+from tests.conftest import Serve
 from tests.requirements import requirement
+from tests.scripted.model import Scripted
+from tests.scripted.parts import say
 
 N1, N20 = SCENARIOS[:2]
 
@@ -164,6 +173,34 @@ def test_a_chunk_over_each_protocol_is_compared_with_chat_completions(tmp_path: 
     assert by_name["p2k-messages, 7.0 us"] == (1.75, "misses")
     body = json.loads(write_body(tmp_path, asked["gemini"][0], stream=True).read_text())
     assert body["model"] == "gemini"
+
+
+@requirement("bench:tools")
+def test_what_tools_add_is_the_difference_of_the_least_of_both() -> None:
+    """DESIGN.md §5: nothing per request that is proportional to the tool list."""
+    scenarios = with_and_without_tools()
+    assert [one.agent for one in scenarios] == ["root", TOOLS]
+    assert len({one.name for one in scenarios}) == 2
+    found = [(0, 150.0), (1, 190.0), (0, 140.0), (1, 171.0), (1, 180.0)]
+    samples = [sampled(scenarios[which].name, "tools", cpu) for which, cpu in found]
+    figure = tools_figure(samples, scenarios, "tools", 30.0)
+    assert (figure.value, figure.verdict) == (31.0, "misses")
+
+
+@requirement("bench:tools")
+def test_the_agent_with_tools_offers_as_many_as_are_measured(
+    scripted: Scripted, serve: Serve, tmp_path: Path
+) -> None:
+    """DESIGN.md §5: fifty tools, 16 KiB of schemas in all."""
+    fake = scripted.model("fake").script(say("ok"))
+    file = tmp_path / "agent.yaml"
+    file.write_text(tools_agent(TOOL_COUNT).format(model=urlsplit(scripted.url).port))
+    client = serve(file).client(TOOLS)
+    assert client.chat("hi").status == 200
+    offered = fake.wait_heard().body["tools"]
+    assert len(offered) == TOOL_COUNT
+    size = len(json.dumps(offered, separators=(",", ":")))
+    assert 12 * 1024 < size <= 16 * 1024
 
 
 @requirement("bench:table")

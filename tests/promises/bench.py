@@ -39,6 +39,9 @@ BENCH = [
             "bench:protocols": (
                 "A chunk over each provider's protocol is compared with one of Chat Completions."
             ),
+            "bench:tools": (
+                "What fifty tools add to a request is measured beside the same request without."
+            ),
             "bench:table": (
                 "One table a run: medians, ratios, verdicts; failed or short answers are failures."
             ),
