@@ -12,7 +12,8 @@ import pytest
 from docker_agent.config.model import Model as Declared
 from docker_agent.messages import JSON
 from docker_agent.models import weights
-from docker_agent.models.http import Http, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http
 from docker_agent.models.local import LocalModel, open_local
 from docker_agent.models.resolve import Resolved, resolve
 from docker_agent.models.weights import Progress

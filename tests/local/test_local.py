@@ -32,7 +32,7 @@ from docker_agent.messages import (
     ToolSpec,
     UserMessage,
 )
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.local import (
     LocalModel,
     LocalOptions,

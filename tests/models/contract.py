@@ -26,7 +26,7 @@ from docker_agent.models.engine_life import Engine, Lease
 from docker_agent.models.errors import HttpError
 from docker_agent.models.gemini import Gemini
 from docker_agent.models.gemini_config import GeminiSettings
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.local import LocalModel
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings

@@ -11,7 +11,8 @@ import msgspec
 
 from docker_agent.events import Delta, ReasoningDelta, TextDelta
 from docker_agent.messages import ToolList, ToolSpec, UserMessage
-from docker_agent.models.http import Http, Response, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Ask, ModelCard, Reply
 from tests.scripted.gate import Gate

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http, Response, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http, Response
 from tests.models.peer import Line, Request, answer, peer, saying
 from tests.requirements import requirement
 

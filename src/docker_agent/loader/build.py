@@ -43,7 +43,7 @@ from docker_agent.loader.source import Source
 from docker_agent.loader.trust import Told, Words, refuse_leaks
 from docker_agent.loader.unbuilt import refuse_unbuilt
 from docker_agent.messages import JSON, Format
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Model
 from docker_agent.permissions import Rules, SafetyMode, strictest
 from docker_agent.registry.elsewhere import open_elsewhere

@@ -38,7 +38,7 @@ from docker_agent.models.dmr_find import docker_default
 from docker_agent.models.embedding_table import Embedder, embedder_of
 from docker_agent.models.fallback import DEFAULT_COOLDOWN, DEFAULT_RETRIES, Alloy, Fallback
 from docker_agent.models.fitting import fitting
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Model
 from docker_agent.models.priced import Priced
 from docker_agent.models.resolve import Resolved, resolve, unknown_provider, warn_of_caps

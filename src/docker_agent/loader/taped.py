@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from docker_agent.config.model import Model, Provider
 from docker_agent.errors import ConfigError
 from docker_agent.models import anthropic_settings, chatgpt, gemini
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.replay import Replay
 from docker_agent.models.resolve import resolve
 

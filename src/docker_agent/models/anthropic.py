@@ -31,7 +31,7 @@ from docker_agent.models.anthropic_request import MessagesSettings, Request, req
 from docker_agent.models.blocks import Block, Redacted, Thought, assistant_message
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import error_of, problem_of, refused
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.streamed import Exchange, short_body
 

@@ -24,7 +24,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.messages import JSON, UNREADABLE
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import clean, problem_of
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.recording import unrecorded
 from docker_agent.models.resolve import overlaid
 from docker_agent.models.scrub import mint, plain_environment

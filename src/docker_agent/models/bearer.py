@@ -13,7 +13,7 @@ import msgspec
 
 from docker_agent.env.chain import Secrets
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.resolve import overlaid
 from docker_agent.models.scrub import BLOT, mint
 

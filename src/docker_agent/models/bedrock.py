@@ -31,7 +31,7 @@ from docker_agent.models.bedrock_frames import FrameReader
 from docker_agent.models.bedrock_messages import MAKER
 from docker_agent.models.bedrock_request import ConverseSettings, converse_body
 from docker_agent.models.blocks import Block, Redacted, Thought, assistant_message
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.streamed import Exchange
 

@@ -24,7 +24,7 @@ from docker_agent.models.bearer import KEPT_TOKEN, Bearer, Ticket
 from docker_agent.models.catalogue import Catalogue
 from docker_agent.models.endpoints import takes_effort
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
 from docker_agent.models.port import Ask, ModelCard
 from docker_agent.models.resolve import Resolved, overlaid

@@ -20,7 +20,7 @@ from docker_agent.messages import JSON, ToolSpec
 from docker_agent.models.dmr_find import Found, find, given_address
 from docker_agent.models.dmr_options import Options, options_of
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.json_schema import normalized
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Ask, Model, ModelCard, Reply

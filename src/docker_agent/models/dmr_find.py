@@ -19,7 +19,7 @@ from docker_agent.env.chain import Secrets
 from docker_agent.errors import ConfigError
 from docker_agent.messages import UNREADABLE
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.scrub import plain_environment
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from docker_agent.messages import JSON, UNREADABLE, Usage
 from docker_agent.models.errors import HttpError
 from docker_agent.models.failures import refused
 from docker_agent.models.fallback import DEFAULT_RETRIES, MAX_RETRY_AFTER, backoff
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.streamed import short_body
 
 ANSWER_TIMEOUT = 120.0

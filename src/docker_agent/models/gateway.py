@@ -21,7 +21,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.events import EmitDeltas
 from docker_agent.models.endpoints import ENDPOINTS
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.port import Ask, Model, ModelCard, Reply
 from docker_agent.models.resolve import CHAT, RESPONSES, Resolved, overlaid
 from docker_agent.models.scrub import mint

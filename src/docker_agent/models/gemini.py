@@ -34,7 +34,7 @@ from docker_agent.models.gemini_chunks import (
 from docker_agent.models.gemini_config import BUILT_IN, GeminiSettings, gemini_body, is_third
 from docker_agent.models.gemini_failures import gemini_error, gemini_refused
 from docker_agent.models.gemini_turn import Order
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.resolve import Resolved, overlaid
 from docker_agent.models.sse import MAX_EVENT

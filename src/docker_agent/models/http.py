@@ -13,7 +13,6 @@ import ssl
 import urllib.request
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiohappyeyeballs
@@ -21,6 +20,7 @@ import aiohappyeyeballs
 from docker_agent import __version__
 from docker_agent.models.connection import Connection
 from docker_agent.models.errors import HttpError
+from docker_agent.models.http_port import Http, Response
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to reach a provider, TLS included."""
@@ -45,48 +45,6 @@ USER_AGENT = f"docker-agent-python/{__version__}"
 
 _OF_DOCKER = ".docker.internal"
 """Names that Docker gives to this machine."""
-
-
-class Response(Protocol):
-    """An answer whose head has arrived."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Its headers; names in lower case."""
-        ...
-
-    async def read(self) -> bytes:
-        """All bytes that have arrived since the last read, at least one; empty at the end.
-
-        Raises `HttpError` when the connection broke before the end.
-        """
-        ...
-
-    def at_end(self) -> bool:
-        """Whether all of it was read; a look that waits for nothing."""
-        ...
-
-
-class Http(Protocol):
-    """Sends requests; one per process, shared by all models."""
-
-    def post(
-        self, url: str, headers: Mapping[str, str], body: bytes
-    ) -> AbstractAsyncContextManager[Response]:
-        """POST `body`. Leaving the context before the end was read closes the connection.
-
-        Raises `HttpError` when no answer came. Redirects are not followed.
-        """
-        ...
-
-    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
-        """GET, under the same rules."""
-        ...
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ from docker_agent.messages import (
 from docker_agent.models import weights
 from docker_agent.models.engine import CPUINFO, EngineSettings, cpu_problem
 from docker_agent.models.engine_life import Engine, open_engine
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.resolve import Resolved, extra_sampling

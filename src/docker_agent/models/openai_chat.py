@@ -22,7 +22,7 @@ from docker_agent.messages import (
     ToolSpec,
 )
 from docker_agent.models.failures import error_of, problem_of, refused
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.openai_chunks import (
     FINISHES,
     CallPiece,

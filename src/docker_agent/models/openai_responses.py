@@ -23,7 +23,7 @@ from docker_agent.messages import (
     Sampling,
 )
 from docker_agent.models.failures import Problem, error_of, problem_of, refused
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.openai_responses_events import (
     ArgumentsDone,
     ArgumentsPiece,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
 
 from docker_agent.models.errors import HttpError
-
-if TYPE_CHECKING:
-    from docker_agent.models.http import Response
+from docker_agent.models.http_port import Response
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import TextIO
 from docker_agent.errors import ConfigError
 from docker_agent.models import bedrock_frames
 from docker_agent.models.cassette import HEAD, Interaction, written
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.scrub import (
     MIN_SECRET,
     kept_headers,

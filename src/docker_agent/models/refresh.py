@@ -21,7 +21,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.messages import UNREADABLE
 from docker_agent.models.catalogue import FILE, Database, Kept, decode_providers, read_kept
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from docker_agent.models import bedrock_frames
 from docker_agent.models.cassette import Interaction, read_cassette
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Response
+from docker_agent.models.http_port import Response
 from docker_agent.models.likeness import Question, likeness, question_of
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from docker_agent.models.http import Http, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from docker_agent.errors import ModelError
 from docker_agent.events import Delta, EmitDeltas
 from docker_agent.models.errors import HttpError
-from docker_agent.models.http import Http, Response
+from docker_agent.models.http_port import Http, Response
 from docker_agent.models.port import Reply
 from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
 

@@ -28,7 +28,8 @@ from docker_agent.models.chatgpt import ChatGpt, by_subscription, chatgpt_settin
 from docker_agent.models.dmr import open_docker_model
 from docker_agent.models.endpoints import takes_effort
 from docker_agent.models.gemini import Gemini, gemini_settings
-from docker_agent.models.http import Http, HttpClient, is_proxied
+from docker_agent.models.http import HttpClient, is_proxied
+from docker_agent.models.http_port import Http
 from docker_agent.models.local import open_local
 from docker_agent.models.openai_chat import ChatSettings, OpenAIChat
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings

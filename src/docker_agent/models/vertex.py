@@ -24,7 +24,7 @@ from docker_agent.models.google_credentials import (
     is_installed,
     read_credentials,
 )
-from docker_agent.models.http import Http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import ModelCard
 from docker_agent.models.resolve import Resolved
 

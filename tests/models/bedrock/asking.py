@@ -9,7 +9,8 @@ import msgspec
 
 from docker_agent.models.bedrock import Bedrock
 from docker_agent.models.bedrock_request import ConverseSettings
-from docker_agent.models.http import Http, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Ask, ModelCard
 from tests.models.talking import HI, Told
 from tests.scripted.bedrock import BEARER, BedrockServer

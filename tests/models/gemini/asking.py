@@ -8,7 +8,8 @@ import msgspec
 from docker_agent.messages import ToolList, ToolSpec, UserMessage
 from docker_agent.models.gemini import Gemini
 from docker_agent.models.gemini_config import GeminiSettings
-from docker_agent.models.http import Http, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http
 from docker_agent.models.port import Ask, ModelCard
 from tests.models.talking import Told
 from tests.scripted.gemini import GeminiServer

@@ -6,7 +6,8 @@ import anyio
 import msgspec
 
 from docker_agent.messages import Opaque
-from docker_agent.models.http import Http, open_http
+from docker_agent.models.http import open_http
+from docker_agent.models.http_port import Http
 from docker_agent.models.openai_responses import OpenAIResponses, ResponsesSettings
 from docker_agent.models.openai_responses_messages import Thought, origin_of
 from docker_agent.models.port import Ask, ModelCard
