@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from docker_agent.tools.ansi_quote import unescaped
+
 MAX_READINGS = 200
 """Commands looked for inside one command."""
 
@@ -203,7 +205,7 @@ class _Reader:
         elif following == "'" and self._ansi and not self._quoted:
             found = _ANSI_QUOTE.match(self._text, self._at)
             assert found is not None
-            self._add(_unescaped(found[1]))
+            self._add(unescaped(found[1]))
             self._at = found.end()
         elif following == '"' and not self._quoted:
             self._at += 1
@@ -274,13 +276,6 @@ class _Reader:
         if self._words:
             self._commands.append(tuple(self._words))
             self._words = []
-
-
-def _unescaped(text: str) -> str:
-    try:
-        return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
-    except UnicodeDecodeError:
-        return text
 
 
 def _is_harmless(operator: str, target: str) -> bool:
