@@ -110,6 +110,7 @@ HOOKS = [
                 "A model sees at most 50 KiB or 2000 lines of one result: a notice and the end, "
                 "or head and end where it cannot read files."
             ),
+            "results:bounded": "A result longer than 10 million characters is cut, and says so.",
             "results:kept": "All of a large result is kept in a private file, without secrets.",
             "results:readable": (
                 "The filesystem tools of its own conversation read it in spite of their "

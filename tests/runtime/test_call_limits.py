@@ -11,6 +11,7 @@ from docker_agent.events import EmitDeltas
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
 from docker_agent.models.port import Ask, Reply
 from docker_agent.runtime import calls
+from docker_agent.runtime.results import MAX_CHARACTERS
 from docker_agent.tools.port import CallContext
 from tests.requirements import requirement
 from tests.runtime.players import Actor, Tools, Waiting, agent, call, go, says, spoken, team
@@ -93,3 +94,18 @@ async def test_a_tool_that_fails_is_an_error_and_the_run_goes_on(
     model = Actor((call("t"),), "done")
     assert (await go(team(agent("root", model, {"t": fails})))).text == "done"
     assert model.results() == [(text, True)]
+
+
+@requirement("results:bounded")
+async def test_a_result_beyond_all_bounds_is_cut_before_anyone_looks_through_it() -> None:
+    """chat-server.md §6: limits on every size; whatever the tool, also a function in the server."""
+    whole = MAX_CHARACTERS + 5 * 1024 * 1024
+
+    async def endless(arguments: dict[str, JSON], context: CallContext) -> str:
+        return "x" * MAX_CHARACTERS + "y" * (whole - MAX_CHARACTERS)
+
+    model = Actor((call("t"),), "done")
+    assert (await go(team(agent("root", model, {"t": endless})))).text == "done"
+    [(text, is_error)] = model.results()
+    assert not is_error and "y" not in text.rpartition("xxx")[0]
+    assert f"[The result has {whole} characters;" in text[-200:]

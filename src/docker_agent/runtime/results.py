@@ -15,6 +15,9 @@ from docker_agent.runtime.strand import Strand
 from docker_agent.runtime.toolbox import Gathered
 from docker_agent.tools.port import Progress
 
+MAX_CHARACTERS = 10_000_000
+"""Of one result, whatever tool it is of: looking through more would hold up other requests."""
+
 RUNTIME_CATEGORY = "runtime"
 """Tools that are runs of their own (`transfer_task`): a sub-agent's answer is as long as it is."""
 
@@ -38,7 +41,7 @@ async def finished(
     """The result as models, clients and stores may have it; `reader` is the tool that reads
     files."""
     hooks = strand.agent.hooks
-    text = await hooks.redaction.result(sendable(result.text))
+    text = await hooks.redaction.result(sendable(bounded(result.text)))
     if hooks.has("tool_response_transform", spec.name):
         verdict = await moments.fire(
             strand,
@@ -59,6 +62,16 @@ async def finished(
         return result
     structured = hooks.redaction.structured(result.structured)
     return msgspec.structs.replace(result, text=text, structured=structured)
+
+
+def bounded(text: str) -> str:
+    """The text, or as much of it as anyone looks at and what it would be in all."""
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return (
+        f"{text[:MAX_CHARACTERS]}\n[The result has {len(text)} characters; what follows the first "
+        f"{MAX_CHARACTERS} was dropped. Ask for less at a time.]"
+    )
 
 
 def sendable(text: str) -> str:
