@@ -10,6 +10,7 @@ from tests.promises.acting import ACTING
 from tests.promises.agents import AGENTS
 from tests.promises.bedrock import BEDROCK
 from tests.promises.bench import BENCH
+from tests.promises.catalog import CATALOG
 from tests.promises.chat_replies import CHAT_REPLIES
 from tests.promises.chat_requests import CHAT_REQUESTS
 from tests.promises.chat_rules import CHAT_RULES
@@ -47,6 +48,7 @@ PROMISES: tuple[Promise, ...] = (
     *SEED,
     *CHAT_START,
     *CHAT_REQUESTS,
+    *CATALOG,
     *CHAT_REPLIES,
     *CHAT_RULES,
     *FILE_FORMS,

@@ -33,6 +33,9 @@ from tests.scripted.heard import Heard, Model
 from tests.scripted.model import Scripted
 from tests.scripted.parts import call, fail, say
 from tests.scripted.steps import Reply
+from tests.tools.mcp.serving import served_beside
+from tests.tools.mcp.test_http import streamable
+from tests.tools.mcp.test_mcp_catalog import catalogue, service
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = sorted(path for form in ("yaml", "hcl", "json") for path in EXAMPLES.glob(f"*.{form}"))
@@ -178,6 +181,30 @@ def test_the_tickets_example_starts_its_server(
     told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
     assert "squeaks" in told[0]
     assert told[1] == "closed: The door of room 4 squeaks"
+
+
+@requirement("style:examples")
+def test_the_catalogue_example_finds_and_uses_a_server(
+    serve: Serve, model: Model, env: dict[str, str], tmp_path: Path
+) -> None:
+    """examples/mcp-catalog.yaml: the servers it allows, one of them on this machine."""
+    text = (EXAMPLES / "mcp-catalog.yaml").read_text()
+    text = text.replace("type: mcp_catalog", "type: mcp_catalog\n        allow_private_ips: true")
+    with served_beside(streamable) as url:
+        registry = {"docker-docs": service(f"{url}/mcp"), "elsewhere": service()}
+        named = {"DOCKER_AGENT_MCP_CATALOG_URL": catalogue(tmp_path, registry)}
+        server = serve(text, env={**env, **named})
+        model.script(
+            call("search_remote_mcp_servers", {"query": "docs"}, id="c1"),
+            call("enable_remote_mcp_server", {"id": "docker-docs"}, id="c2"),
+            call("enable_remote_mcp_server", {"id": "elsewhere"}, id="c3"),
+            call("docker-docs_add", {"a": 2, "b": 3}, id="c4"),
+            say("It is five."),
+        )
+        assert server.client().chat("what is it?").content == "It is five."
+    told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+    assert told[0].startswith("found 1 server(s):") and "docker-docs_add" in told[1]
+    assert "may not be used here" in told[2] and told[3] == "5"
 
 
 @requirement("style:examples")

@@ -144,6 +144,8 @@ class ToolSpec(msgspec.Struct, frozen=True):
     the hints what a call with these arguments would do. `keeps_time` says that the tool ends its
     own calls in time. `tidy` writes arguments as the tool reads them (an alias under its own name,
     slips that models make repaired), before rules and hooks look at them; it never raises.
+    `brought` marks tools that a conversation has brought in: they come last, and never take the
+    name of another.
     """
 
     name: str
@@ -160,6 +162,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
     meaning: Callable[[Mapping[str, JSON]], Meaning] | None = None
     keeps_time: bool = False
     tidy: Callable[[Mapping[str, JSON]], Mapping[str, JSON]] | None = None
+    brought: bool = False
 
 
 class ToolList:

@@ -21,7 +21,7 @@ ALLOWED: dict[str, str] = {
     "url": "a2a openapi open_url",
     "headers": "openapi a2a fetch",
     "timeout": "fetch api openapi a2a python",
-    "allow_private_ips": "fetch api openapi a2a mcp",
+    "allow_private_ips": "fetch api openapi a2a mcp mcp_catalog",
     "allowed_domains": "fetch",
     "blocked_domains": "fetch",
     "allow_list": "filesystem",

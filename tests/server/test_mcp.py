@@ -3,12 +3,9 @@ chat-server.md §1 and §2."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import queue
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -23,7 +20,7 @@ from tests.scripted.heard import Model
 from tests.scripted.model import Scripted
 from tests.scripted.parts import call, say
 from tests.tools.mcp.opening import LIMIT, alive, plain
-from tests.tools.mcp.serving import served
+from tests.tools.mcp.serving import served_beside
 from tests.tools.mcp.test_http import streamable
 
 
@@ -38,21 +35,8 @@ def until(told: Callable[[], bool]) -> None:
 @pytest.fixture
 def far() -> Generator[str]:
     """A remote server in a thread of its own; its address."""
-    address: queue.SimpleQueue[str] = queue.SimpleQueue()
-    loop = asyncio.new_event_loop()
-    done = asyncio.Event()
-
-    async def live() -> None:
-        async with served(streamable()) as url:
-            address.put(f"{url}/mcp")
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(live()))
-    thread.start()
-    yield address.get(timeout=LIMIT)
-    loop.call_soon_threadsafe(done.set)
-    thread.join(LIMIT)
-    loop.close()
+    with served_beside(streamable) as url:
+        yield f"{url}/mcp"
 
 
 def with_servers(scripted: Scripted, model: Model, *toolsets: dict[str, Any]) -> str:

@@ -54,7 +54,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         "url": _key(str, "a2a openapi open_url"),
         "headers": _key(Mapping[str, str], "openapi a2a fetch"),
         "timeout": _key(Count, "fetch api openapi a2a python"),
-        "allow_private_ips": _key(bool, "fetch api openapi a2a mcp"),
+        "allow_private_ips": _key(bool, "fetch api openapi a2a mcp mcp_catalog"),
         "allowed_domains": _key(tuple[str, ...], "fetch"),
         "blocked_domains": _key(tuple[str, ...], "fetch"),
         "allow_list": _key(tuple[str, ...], "filesystem"),

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 QUIET = frozenset(
     ("api", "fetch", "filesystem", "rag", "script", "session_context", "shell", "think", "todo")
 ) | {
-    *("background_agents", "background_jobs", "model_picker", "open_url", "plan"),
+    *("background_agents", "background_jobs", "mcp_catalog", "model_picker", "open_url", "plan"),
     *("session_plan", "tasks", "user_prompt"),
 }
 """Toolsets whose opening starts, reaches and writes nothing: their tools are known here."""

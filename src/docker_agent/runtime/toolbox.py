@@ -155,17 +155,15 @@ class Toolbox:
     def _merge(self, toolsets: Sequence[Toolset], listings: Sequence[ToolList]) -> Merged:
         specs: list[ToolSpec] = []
         owner: dict[str, int] = {}
-        for place, listing in enumerate(listings):
-            for spec in listing.specs:
-                if spec.name not in owner:
-                    owner[spec.name] = place
-                    specs.append(spec)
-                elif spec.name not in self._told:
-                    self._told.add(spec.name)
-                    hidden, first = toolsets[place].name, toolsets[owner[spec.name]].name
-                    log.warning(
-                        "tool %s of %s is hidden by the one of %s", spec.name, hidden, first
-                    )
+        every = [(place, spec) for place, each in enumerate(listings) for spec in each.specs]
+        for place, spec in sorted(every, key=lambda each: each[1].brought):
+            if spec.name not in owner:
+                owner[spec.name] = place
+                specs.append(spec)
+            elif spec.name not in self._told:
+                self._told.add(spec.name)
+                hidden, first = toolsets[place].name, toolsets[owner[spec.name]].name
+                log.warning("tool %s of %s is hidden by the one of %s", spec.name, hidden, first)
         return Merged(
             ToolList(specs),
             owner,

@@ -146,6 +146,7 @@ class Deferred:
             context.conversation_id,
             context.headers,
             context.state,
+            owner=context.owner,
         )
         specs: dict[str, ToolSpec] = {}
         problems: list[str] = []

@@ -23,6 +23,7 @@ from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
 from docker_agent.tools.kept_file import digest
+from docker_agent.tools.mcp.catalog_toolset import McpCatalogOptions, open_catalog
 from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
 from docker_agent.tools.model_picker import ModelPicker, ModelPickerOptions
@@ -178,6 +179,18 @@ async def open_openapi(options: Raw, opening: Opening) -> AsyncGenerator[Toolset
         yield toolset
 
 
+@asynccontextmanager
+async def open_mcp_catalog(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `mcp_catalog` toolset. Its servers are left with the team, all at once."""
+    wanted = convert(options, McpCatalogOptions)
+    toolset = open_catalog(wanted, opening, private=_private(options, opening))
+    opening.background.own(toolset)
+    try:
+        yield toolset
+    finally:
+        await toolset.close()
+
+
 def _private(options: Raw, opening: Opening) -> bool:
     """Whether private addresses may be reached: what a file from elsewhere says does not count."""
     wished = options.get("allow_private_ips")
@@ -289,6 +302,7 @@ TOOLSETS: Mapping[str, Open] = {
     "session_plan": open_session_plan,
     "python": open_python,
     "mcp": open_mcp,
+    "mcp_catalog": open_mcp_catalog,
     "rag": open_rag,
 }
 
@@ -296,7 +310,6 @@ NOT_YET = frozenset(
     [
         "a2a",
         "lsp",
-        "mcp_catalog",
     ]
 )
 """Types of agent files that this program does not have yet: the agent runs without them, with one

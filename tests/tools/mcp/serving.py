@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import socket
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -112,6 +114,28 @@ async def served_at(
             server.should_exit = True
             server.force_exit = True
             await task
+
+
+@contextmanager
+def served_beside(make: Callable[[], ASGIApp]) -> Generator[str]:
+    """The same in a thread of its own, for tests that are no coroutines."""
+    address: queue.SimpleQueue[str] = queue.SimpleQueue()
+    loop = asyncio.new_event_loop()
+    done = asyncio.Event()
+
+    async def live() -> None:
+        async with served(make()) as url:
+            address.put(url)
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(live()))
+    thread.start()
+    try:
+        yield address.get(timeout=LIMIT)
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(LIMIT)
+        loop.close()
 
 
 class _Server(uvicorn.Server):

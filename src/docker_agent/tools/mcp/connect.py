@@ -63,9 +63,10 @@ class Remote(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def connect_remote(
-    remote: Remote, working_dir: Path, ended: Ended
+    remote: Remote, working_dir: Path | None, ended: Ended
 ) -> AsyncGenerator[Session]:
-    """Say hello to a remote server, over the first transport it speaks. Raises `StartError`.
+    """Say hello to a remote server, over the first transport it speaks; it may know the working
+    directory, if there is one to be told. Raises `StartError`.
 
     Source: runtime.md §10.1.
     """
@@ -80,7 +81,7 @@ async def connect_remote(
 
 async def _first_that_speaks(
     ways: Sequence[tuple[Callable[[Way], Transport], Way]],
-    working_dir: Path,
+    working_dir: Path | None,
     ended: Ended,
     stack: AsyncExitStack,
 ) -> Session:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
@@ -25,7 +23,7 @@ from docker_agent.tools.mcp.limits import CALL_TIMEOUT
 from docker_agent.tools.mcp.options import McpOptions, addresses_of, label_of, program_of
 from docker_agent.tools.mcp.passed import PassedOn
 from docker_agent.tools.mcp.tokens import Tokens
-from docker_agent.tools.mcp.toolset import Connect, Mcp, Server
+from docker_agent.tools.mcp.toolset import Connect, Mcp, Server, loaded
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Toolset
 from docker_agent.tools.web_headers import Templates
@@ -106,7 +104,7 @@ async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | P
 
     @asynccontextmanager
     async def connect(ended: Ended) -> AsyncGenerator[Session]:
-        await _loaded()
+        await loaded()
         from docker_agent.tools.mcp.connect import connect_program
 
         try:
@@ -153,7 +151,7 @@ def _program(options: Raw, wanted: McpOptions, opening: Opening) -> Connect:
 
     @asynccontextmanager
     async def connect(ended: Ended) -> AsyncGenerator[Session]:
-        await _loaded()
+        await loaded()
         from docker_agent.tools.mcp.connect import connect_program
 
         async with connect_program(program, opening.working_dir, ended) as session:
@@ -187,7 +185,7 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
 
         @asynccontextmanager
         async def connect(ended: Ended) -> AsyncGenerator[Session]:
-            await _loaded()
+            await loaded()
             from docker_agent.tools.mcp import connect as sdk
             from docker_agent.tools.mcp.oauth import Client, sign_in
 
@@ -210,8 +208,3 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
         if "${" not in remote.url:
             raise
         return Mcp(_server(wanted, opening, _failing(str(exc))))
-
-
-async def _loaded() -> None:
-    """Import what speaks MCP: the SDK takes a second, so that is done beside."""
-    await asyncio.to_thread(importlib.import_module, "docker_agent.tools.mcp.connect")

@@ -53,10 +53,11 @@ class SessionForgotten(Exception):
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """How a session begins. `timeout` is seconds of one message that is no call (None: no bound);
-    `forgotten` says whether the server has just refused a session it does not know."""
+    """How a session begins. `working_dir` is its root (None: nothing is told of this machine),
+    `timeout` is seconds of one message that is no call (None: no bound); `forgotten` says whether
+    the server has just refused a session it does not know."""
 
-    working_dir: Path
+    working_dir: Path | None
     timeout: float | None = None
     forgotten: Callable[[], bool] = lambda: False
 
@@ -73,7 +74,7 @@ async def open_session(transport: Transport, hello: Hello, ended: Ended) -> Asyn
         read_timeout_seconds=hello.timeout,
         message_handler=changed.heard,
         elicitation_callback=_decline,
-        list_roots_callback=_roots(hello.working_dir),
+        list_roots_callback=_roots(hello.working_dir) if hello.working_dir else None,
         logging_callback=_log,
     )
     async with client:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -25,6 +27,11 @@ log = logging.getLogger(__name__)
 
 Connect = Callable[[Ended], "AbstractAsyncContextManager[Session]"]
 """Opens a session with the server."""
+
+
+async def loaded() -> None:
+    """Import what speaks MCP: the SDK takes a second, so that is done beside."""
+    await asyncio.to_thread(importlib.import_module, "docker_agent.tools.mcp.connect")
 
 
 class Server(msgspec.Struct, frozen=True):
