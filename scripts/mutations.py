@@ -84,10 +84,10 @@ MUTATIONS = [
         "tests/models/test_openai_chat.py",
     ),
     Mutation(
-        "models/sse.py",
+        "sse.py",
         '            rest = rest.replace(b"\\r", b"\\n")',
         "            pass",
-        "tests/models/test_sse.py",
+        "tests/test_sse.py",
     ),
     Mutation(
         "models/fallback.py",

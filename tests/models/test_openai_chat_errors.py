@@ -12,7 +12,7 @@ from docker_agent.errors import Kind, ModelError
 from docker_agent.events import Delta
 from docker_agent.models.http import open_http
 from docker_agent.models.openai_chat import ChatSettings
-from docker_agent.models.sse import MAX_EVENT
+from docker_agent.sse import MAX_EVENT
 from tests.models.peer import Line, peer
 from tests.models.talking import HI, Pieces, Told, tell, told
 from tests.requirements import requirement

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from docker_agent.models.sse import MAX_EVENT, EventTooLarge
+from docker_agent.sse import MAX_EVENT, EventTooLarge
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 DAMAGED = b""

@@ -37,9 +37,9 @@ from docker_agent.models.gemini_turn import Order
 from docker_agent.models.http_port import Http
 from docker_agent.models.port import Ask, ModelCard, Reply
 from docker_agent.models.resolve import Resolved, overlaid
-from docker_agent.models.sse import MAX_EVENT
 from docker_agent.models.streamed import Exchange
 from docker_agent.models.vertex import Place, generate_url
+from docker_agent.sse import MAX_EVENT
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from docker_agent.events import Delta, EmitDeltas
 from docker_agent.models.errors import HttpError
 from docker_agent.models.http_port import Http, Response
 from docker_agent.models.port import Reply
-from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
+from docker_agent.sse import MAX_EVENT, EventReader, EventTooLarge
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read."""

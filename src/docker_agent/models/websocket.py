@@ -22,7 +22,7 @@ from docker_agent.messages import JSON, UNREADABLE
 from docker_agent.models.errors import HttpError
 from docker_agent.models.http import CONNECT_TIMEOUT, IDLE_TIMEOUT, USER_AGENT
 from docker_agent.models.http_port import Http, Response
-from docker_agent.models.sse import MAX_EVENT
+from docker_agent.sse import MAX_EVENT
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from docker_agent.models.anthropic_thinking import Thinking
 from docker_agent.models.fallback import Fallback
 from docker_agent.models.http import open_http
 from docker_agent.models.port import Ask, ModelCard
-from docker_agent.models.sse import MAX_EVENT
+from docker_agent.sse import MAX_EVENT
 from tests.models.anthropic.asking import CARD, HI, tell, told
 from tests.models.peer import Line, peer
 from tests.models.talking import Pieces, Told
@@ -155,7 +155,7 @@ async def test_a_stream_that_ends_inside_a_block_is_broken() -> None:
 @requirement("models:anthropic:errors")
 @pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
 async def test_an_event_without_end_is_refused(kind: str) -> None:
-    """models/sse.py, MAX_EVENT: memory is bounded whatever a peer sends."""
+    """sse.py, MAX_EVENT: memory is bounded whatever a peer sends."""
     pieces = [b"data: " + b"x" * MAX_EVENT] * 2
     with pytest.raises(ModelError, match="without end"):
         await tell(Pieces(pieces, {"content-type": kind}), MessagesSettings("", "m"), HI, Told())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docker_agent.models.bedrock_frames import DAMAGED, FrameReader, frame_end, rewritten
-from docker_agent.models.sse import MAX_EVENT, EventTooLarge
+from docker_agent.sse import MAX_EVENT, EventTooLarge
 from tests.requirements import requirement
 from tests.scripted.bedrock_parts import error_frame, event_frame, framed, raised
 from tests.scripted.steps import Raw, Reply

@@ -11,7 +11,7 @@ from docker_agent.errors import Kind, ModelError
 from docker_agent.events import Delta
 from docker_agent.models.gemini_config import GeminiSettings
 from docker_agent.models.http import open_http
-from docker_agent.models.sse import MAX_EVENT
+from docker_agent.sse import MAX_EVENT
 from tests.models.gemini.asking import HI, tell, told
 from tests.models.peer import Line, peer
 from tests.models.talking import Pieces, Told

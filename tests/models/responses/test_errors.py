@@ -13,7 +13,7 @@ from docker_agent.messages import AudioPart, UserMessage
 from docker_agent.models.http import open_http
 from docker_agent.models.openai_responses import ResponsesSettings
 from docker_agent.models.port import Ask
-from docker_agent.models.sse import MAX_EVENT
+from docker_agent.sse import MAX_EVENT
 from tests.models.peer import Line, peer
 from tests.models.responses.asking import tell, told
 from tests.models.responses.cases import ended, event

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docker_agent.models.sse import MAX_EVENT, EventReader, EventTooLarge
+from docker_agent.sse import MAX_EVENT, EventReader, EventTooLarge
 from tests.requirements import requirement
 
 CASES: dict[str, tuple[bytes, list[bytes]]] = {
