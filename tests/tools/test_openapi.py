@@ -18,12 +18,13 @@ from docker_agent.errors import ToolError
 from docker_agent.messages import ToolResult
 from docker_agent.runtime.toolbox import MANY_TOOLS, Toolbox
 from docker_agent.tools.openapi import OpenApi, OpenApiOptions
-from docker_agent.tools.openapi_cache import MAX_DOCUMENT, PAUSES, TTL
 from docker_agent.tools.openapi_document import read_document, tool_name
+from docker_agent.tools.openapi_fetch import MAX_DOCUMENT
 from docker_agent.tools.port import Around, Draft
 from docker_agent.tools.select import select
 from docker_agent.tools.web import open_web
 from docker_agent.tools.web_answer import MAX_CHARACTERS
+from docker_agent.tools.web_documents import PAUSES, TTL
 from tests.requirements import requirement
 from tests.tools.surroundings import context
 from tests.tools.web_server import (
@@ -533,6 +534,22 @@ async def test_the_last_good_copy_is_kept(caplog: pytest.LogCaptureFixture) -> N
         web_site.pages["/api/openapi.json"] = good
         assert await toolset.tools(around()) is listing
         assert toolset.status.state == "ready"
+
+
+@requirement("openapi:document")
+async def test_no_message_shows_a_key_that_stands_in_the_address() -> None:
+    """STYLE.md, Errors: a message names the place, and no secret."""
+    async with open_web(allow_private_ips=True) as web:
+        url = "http://user:s3cret@127.0.0.1:9/doc?key=${env.KEY}#k"
+        toolset = OpenApi(OpenApiOptions(url), web, {"KEY": "k1"}.get, Clock())
+        try:
+            with pytest.raises(
+                ToolError, match=r"http://127\.0\.0\.1:9/doc cannot be had"
+            ) as failed:
+                await toolset.tools(around())
+        finally:
+            await toolset.close()
+        assert "s3cret" not in str(failed.value) and "k1" not in str(failed.value)
 
 
 @requirement("openapi:cache")

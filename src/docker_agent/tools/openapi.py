@@ -15,8 +15,8 @@ import msgspec
 from docker_agent.config.expand import Lookup
 from docker_agent.config.marks import Count
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
-from docker_agent.tools.openapi_cache import Documents
 from docker_agent.tools.openapi_document import PLACEHOLDER, Document, Operation, Slot
+from docker_agent.tools.openapi_fetch import Fetching
 from docker_agent.tools.port import Around, CallContext, Scope, Status
 from docker_agent.tools.web import DEFAULT_TIMEOUT, Request, Web, merged
 from docker_agent.tools.web_answer import answered
@@ -28,6 +28,7 @@ from docker_agent.tools.web_arguments import (
     tidied,
     with_query,
 )
+from docker_agent.tools.web_documents import Documents, shown
 from docker_agent.tools.web_headers import Templates
 
 MANY_NAMES = 64
@@ -64,8 +65,9 @@ class OpenApi:
         self._timeout = options.timeout or DEFAULT_TIMEOUT
         self._url = Templates({"url": options.url}, env)
         self._headers = Templates(options.headers, env)
-        self._documents = Documents(web, self._listing, self._timeout, now)
-        self._address = options.url
+        fetching = Fetching(web, self._listing, self._timeout)
+        self._documents = Documents("document", fetching.fetch, now)
+        self._address = shown(options.url)
         self.name = f"openapi {urlsplit(options.url).hostname or options.url}"
         varies = self._url.incoming or self._headers.incoming
         self.scope: Scope = "run" if varies else "team"

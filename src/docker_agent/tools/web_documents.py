@@ -1,26 +1,21 @@
-"""OpenAPI documents as they were last fetched: renewed when they grow old, kept when that fails."""
+"""What toolsets of the web know from a document: renewed when it grows old, kept when that
+fails."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-
-import msgspec
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 from docker_agent.errors import ToolError
-from docker_agent.messages import ToolList
-from docker_agent.tools.openapi_document import Document, Operation, read_document
 from docker_agent.tools.port import READY, Status
-from docker_agent.tools.web import Request, Web
 
 log = logging.getLogger(__name__)
 
 TTL = 600.0
 """Seconds for which a document is taken as it is (runtime.md §9.9)."""
-
-MAX_DOCUMENT = 10 * 1024 * 1024
-"""Bytes of a document (runtime.md §5.7)."""
 
 MAX_KEPT = 16
 """Documents kept where each caller's headers may bring another one."""
@@ -31,21 +26,14 @@ PATIENCE = 10.0
 PAUSES = (5.0, 15.0, 60.0)
 """Seconds before a document that could not be had is asked for again (runtime.md §8.4)."""
 
+Loaded = TypeVar("Loaded")
 
-class Loaded(msgspec.Struct, frozen=True):
-    """A document as tools: the same object until it changed."""
-
-    document: Document
-    tools: ToolList
-    operations: Mapping[str, Operation]
-    data: bytes
-    etag: str = ""
+Fetch = Callable[[Loaded | None, str, Mapping[str, str]], Awaitable[Loaded]]
+"""Fetches what is at an address, with these headers; is given what it fetched before, and returns
+the same object until that changed. Raises `ToolError`."""
 
 
-Make = Callable[[Document], ToolList]
-
-
-class _Entry:
+class _Entry(Generic[Loaded]):
     """One document, by address and headers."""
 
     def __init__(self) -> None:
@@ -56,20 +44,18 @@ class _Entry:
         self.task: asyncio.Task[None] | None = None
 
 
-class Documents:
+class Documents(Generic[Loaded]):
     """Fetches documents, each once for all who wait for it."""
 
-    def __init__(self, web: Web, make: Make, timeout: float, now: Callable[[], float]) -> None:
-        """`make` lists the tools of a document, `timeout` is seconds for fetching one, `now` a
-        clock in seconds."""
-        self._web = web
-        self._make = make
-        self._timeout = timeout
+    def __init__(self, kind: str, fetch: Fetch[Loaded], now: Callable[[], float]) -> None:
+        """`kind` is what messages call such a document, `now` a clock in seconds."""
+        self._kind = kind
+        self._fetch = fetch
         self._now = now
-        self._entries: dict[tuple[str, tuple[tuple[str, str], ...]], _Entry] = {}
+        self._entries: dict[tuple[str, tuple[tuple[str, str], ...]], _Entry[Loaded]] = {}
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Loaded:
-        """The document at `url`. Raises `ToolError` when there is none yet, or none at all."""
+        """What is at `url`. Raises `ToolError` when there is nothing yet, or nothing at all."""
         entry = self.start(url, headers)
         if entry.task is not None:
             done, _ = await asyncio.wait({entry.task}, timeout=PATIENCE)
@@ -77,13 +63,14 @@ class Documents:
                 if not task.cancelled():
                     task.result()
         if entry.loaded is None:
-            raise ToolError(entry.problem or f"the document {url} is still being fetched")
+            still = f"the {self._kind} {shown(url)} is still being fetched"
+            raise ToolError(entry.problem or still)
         return entry.loaded
 
-    def start(self, url: str, headers: Mapping[str, str]) -> _Entry:
+    def start(self, url: str, headers: Mapping[str, str]) -> _Entry[Loaded]:
         """Begin to fetch what is not fresh; waits for nothing."""
         key = (url, tuple(sorted(headers.items())))
-        entry = self._entries.pop(key, None) or _Entry()
+        entry = self._entries.pop(key, None) or _Entry[Loaded]()
         self._entries[key] = entry
         while len(self._entries) > MAX_KEPT:
             oldest = self._entries.pop(next(iter(self._entries)))
@@ -110,13 +97,13 @@ class Documents:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _renew(self, entry: _Entry, url: str, headers: Mapping[str, str]) -> None:
+    async def _renew(self, entry: _Entry[Loaded], url: str, headers: Mapping[str, str]) -> None:
         try:
-            entry.loaded = await self._fetched(entry.loaded, url, headers)
+            entry.loaded = await self._fetch(entry.loaded, url, headers)
         except ToolError as exc:
-            problem = f"the document {url} cannot be had: {exc}"
+            problem = f"the {self._kind} {shown(url)} cannot be had: {exc}"
             if not entry.problem:
-                log.warning("openapi: %s", problem)
+                log.warning("%s", problem)
             entry.problem = problem
             entry.due = self._now() + PAUSES[min(entry.failures, len(PAUSES) - 1)]
             entry.failures += 1
@@ -126,22 +113,13 @@ class Documents:
         finally:
             entry.task = None
 
-    async def _fetched(self, kept: Loaded | None, url: str, headers: Mapping[str, str]) -> Loaded:
-        plain = {"Accept": "application/json, application/yaml, text/yaml, */*;q=0.5"}
-        if kept is not None and kept.etag:
-            plain["If-None-Match"] = kept.etag
-        reply = await self._web.send(
-            Request(url, headers=headers, plain=plain, timeout=self._timeout, limit=MAX_DOCUMENT)
-        )
-        if reply.status == 304 and kept is not None:
-            return kept
-        if reply.status != 200:
-            raise ToolError(f"the answer is HTTP {reply.status}")
-        if reply.cut:
-            raise ToolError(f"it has more than {MAX_DOCUMENT} bytes")
-        etag = reply.headers.get("etag", "")
-        if kept is not None and kept.data == reply.body:
-            return msgspec.structs.replace(kept, etag=etag)
-        document = await asyncio.to_thread(read_document, reply.body, reply.url)
-        operations = {operation.name: operation for operation in document.operations}
-        return Loaded(document, self._make(document), operations, reply.body, etag)
+
+def shown(url: str) -> str:
+    """An address for messages: without its name and password, and without its query, where keys
+    may stand."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "at an address that is none"
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
