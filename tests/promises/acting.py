@@ -266,6 +266,9 @@ ACTING = [
         "runtime.md §5.7",
         {
             "web:limits:size": "An answer is read up to its limit, unpacked",
+            "web:events": (
+                "A stream of events is heard as it comes, with the guards and limits of any answer"
+            ),
         },
     ),
     *kept(

@@ -15,10 +15,14 @@ import pytest
 from docker_agent.errors import ToolError
 from docker_agent.registry.guard import Resolve
 from docker_agent.tools.web import Request, Web, merged, open_web
+from docker_agent.tools.web_session import Reply
 from tests.requirements import requirement
 from tests.tools.web_server import (
     PATIENCE,
+    STREAM_HEAD,
     Answer,
+    Heard,
+    Stream,
     broken,
     endless,
     everywhere,
@@ -371,3 +375,70 @@ async def test_the_operators_netrc_is_not_for_models(
 def test_of_two_headers_of_one_name_the_last_wins() -> None:
     """RFC 9110 §5.1: their case does not count."""
     assert merged({"Accept": "a", "X": "1"}, {"ACCEPT": "b"}) == {"ACCEPT": "b", "X": "1"}
+
+
+@requirement("web:events")
+async def test_a_stream_of_events_is_heard_as_it_comes_and_closed_at_once() -> None:
+    """DESIGN.md §8: cancellation frees what was opened; here whoever hears has had enough."""
+    page = Stream(b"one", b"two")
+    heard = bytearray()
+
+    async def hear(piece: bytes) -> None:
+        heard.extend(piece)
+        if b"two" in heard:
+            raise ToolError("enough")
+
+    async with site({"/": page}) as web_site, unguarded() as web, asyncio.timeout(PATIENCE):
+        with pytest.raises(ToolError, match="enough"):
+            await web.send(ask(f"{web_site.url}/", events=hear))
+        assert heard.startswith(b"data: one\n\ndata: two\n\n")
+        await page.gone.wait()
+
+
+@requirement("web:events")
+async def test_a_stream_of_events_keeps_to_the_limits() -> None:
+    """runtime.md §5.7, §8.3: size and time hold for what is heard too; other answers have a
+    body."""
+    heard = bytearray()
+
+    async def hear(piece: bytes) -> None:
+        heard.extend(piece)
+
+    async def flood(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM_HEAD)
+        while True:
+            writer.write(b"data: x\n\n" * 1000)
+            await writer.drain()
+
+    pages = {"/flood": flood, "/slow": Stream(), "/plain": Answer("plain"), "/to": redirect("/evt")}
+    packed = gzip.compress(b"data: " + b"0" * 10_000_000)
+    headers = {"content-encoding": "gzip"}
+    pages["/packed"] = Answer(packed, type="text/event-stream", headers=headers)
+    pages["/evt"] = Answer("data: x\n\n", type="text/event-stream; charset=utf-8")
+    async with site(pages) as web_site, unguarded() as web, asyncio.timeout(PATIENCE):
+
+        async def send(path: str, **more: object) -> Reply:
+            heard.clear()
+            return await web.send(ask(f"{web_site.url}{path}", events=hear, **more))
+
+        for path in ("/flood", "/packed"):
+            assert (await send(path, limit=50_000)).cut and len(heard) == 50_000
+        with pytest.raises(ToolError, match=r"no complete answer within 0\.2 seconds"):
+            await send("/slow", timeout=0.2)
+        reply = await send("/plain")
+        assert (reply.body, heard) == (b"plain", b"")
+        reply = await send("/to")
+        assert (reply.body, reply.cut, heard) == (b"", False, b"data: x\n\n")
+
+
+@requirement("web:events")
+async def test_a_stream_of_events_comes_from_no_private_address() -> None:
+    """runtime.md §9.7: the guard stands at the socket, whatever is asked for."""
+
+    async def hear(piece: bytes) -> None:
+        raise AssertionError("nothing may be heard")
+
+    async with site({"/": Stream(b"one")}) as web_site, open_web() as web:
+        with pytest.raises(ToolError, match="not a public address"):
+            await web.send(ask(f"{web_site.url}/", events=hear))
+        assert web_site.heard == []

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 PATIENCE = 10.0
 """Seconds a wait lasts at most."""
 
+PULSE = 0.02
+"""Seconds between two signs of life of a stream."""
+
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -142,6 +147,29 @@ async def endless(heard: Heard, writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"x" * 65536)
         await writer.drain()
+
+
+class Stream:
+    """A page that streams events: its own, then comments until the client has `gone`."""
+
+    def __init__(self, *events: bytes) -> None:
+        self._events = events
+        self.begun = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def __call__(self, heard: Heard, writer: asyncio.StreamWriter) -> None:
+        """Answers one request."""
+        writer.write(STREAM_HEAD)
+        self.begun.set()
+        try:
+            for event in self._events:
+                writer.write(b"data: " + event + b"\n\n")
+            while True:
+                writer.write(b": still here\n\n")
+                await writer.drain()
+                await asyncio.sleep(PULSE)
+        except ConnectionError:
+            self.gone.set()
 
 
 async def broken(heard: Heard, writer: asyncio.StreamWriter) -> None:

@@ -40,13 +40,17 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 Check = Callable[["URL"], Awaitable[None]]
 """Looks at the address of each step; raises `ToolError` to stop."""
 
+Hear = Callable[[bytes], Awaitable[None]]
+"""Is given the next bytes of a stream; raises `ToolError` to stop."""
+
 
 class Request(msgspec.Struct, frozen=True):
     """What to send.
 
     `headers` are those of the agent file: they stay behind when a redirect leads to another host.
     `plain` ones hold nothing secret and go along; `headers` win over them. `timeout` is seconds for
-    all steps together, `limit` bytes of the answer's body.
+    all steps together, `limit` bytes of the answer's body. A stream of events (status 200) is heard
+    by `events` as it comes, within the same limits, and leaves no body.
     """
 
     url: str
@@ -56,6 +60,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes | None = None
     timeout: float = DEFAULT_TIMEOUT
     limit: int = MAX_BODY
+    events: Hear | None = None
 
 
 async def _anywhere(url: URL) -> None:
@@ -99,13 +104,13 @@ class Web:
             await check(url)
             to_send = merged(plain, _credentials(url), headers)
             reply = await session.exchange(
-                method, url.with_user(None), to_send, body, request.limit
+                method, url.with_user(None), to_send, body, request.limit, request.events
             )
             location = reply.headers.get("location")
             if reply.status not in _REDIRECTS or not location:
                 return reply
             url = _url(location, url)
-            if not _same_place(first, url):
+            if not same_place(first, url):
                 headers = {}
             if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
                 method, body = "HEAD" if method == "HEAD" else "GET", None
@@ -179,9 +184,9 @@ def _credentials(url: URL) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def _same_place(first: URL, url: URL) -> bool:
-    """Whether a redirect stays where headers were meant for: same host and port, and nothing that
-    was encrypted goes on in the clear."""
+def same_place(first: URL, url: URL) -> bool:
+    """Whether `url` is still where headers for `first` were meant to go: same host and port, and
+    nothing that was encrypted goes on in the clear."""
     if plain_host(first.raw_host or "") != plain_host(url.raw_host or ""):
         return False
     if first.scheme == url.scheme:

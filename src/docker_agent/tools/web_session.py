@@ -6,6 +6,7 @@ Imported when the first request is made.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -15,6 +16,11 @@ from docker_agent import __version__
 from docker_agent.errors import ToolError
 from docker_agent.registry.guard import Allowed, Resolve, guarded_connector, proxy_for, what_failed
 from docker_agent.tools.web_unpack import ACCEPTED, Unpacker
+
+if TYPE_CHECKING:
+    from docker_agent.tools.web import Hear
+
+EVENTS = "text/event-stream"
 
 USER_AGENT = f"docker-agent-python/{__version__}"
 
@@ -59,9 +65,16 @@ class Session:
         await self._session.close()
 
     async def exchange(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, limit: int
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: int,
+        events: Hear | None = None,
     ) -> Reply:
-        """One request and at most `limit` bytes of its answer. Raises `ToolError`."""
+        """One request and at most `limit` bytes of its answer, which `events` hears if it is a
+        stream of them. Raises `ToolError`."""
         try:
             async with self._session.request(
                 method,
@@ -72,7 +85,8 @@ class Session:
                 allow_redirects=False,
                 proxy=None if self._guarded else proxy_for(url),
             ) as response:
-                taken, cut = await _read(response, limit)
+                streams = response.status == 200 and response.content_type == EVENTS
+                taken, cut = await _read(response, limit, events if streams else None)
                 if cut:
                     response.close()
                 return Reply(
@@ -87,14 +101,22 @@ class Session:
             raise ToolError(what_failed(exc, str(url.host))) from exc
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """The body up to `limit` bytes, and whether there was more."""
+async def _read(
+    response: aiohttp.ClientResponse, limit: int, hear: Hear | None
+) -> tuple[bytes, bool]:
+    """The body up to `limit` bytes, unless somebody hears it, and whether there was more."""
     unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
     taken = bytearray()
-    arrived = 0
+    arrived = unpacked = 0
     while piece := await response.content.readany():
         arrived += len(piece)
-        taken += unpacker.feed(piece, limit + 1 - len(taken))
-        if len(taken) > limit or arrived > limit:
-            return bytes(taken[:limit]), True
+        room = limit - unpacked
+        found = unpacker.feed(piece, room + 1)
+        unpacked += len(found)
+        if hear is None:
+            taken += found[:room]
+        elif found[:room]:
+            await hear(found[:room])
+        if unpacked > limit or arrived > limit:
+            return bytes(taken), True
     return bytes(taken), False
