@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tests.promises.a2a import A2A
 from tests.promises.acceptance import ACCEPTANCE
 from tests.promises.acting import ACTING
 from tests.promises.agents import AGENTS
@@ -66,6 +67,7 @@ PROMISES: tuple[Promise, ...] = (
     *ACCEPTANCE,
     *RAG,
     *ACTING,
+    *A2A,
     *LASTING,
     *AGENTS,
     *HOOKS,

@@ -36,6 +36,8 @@ from tests.scripted.steps import Reply
 from tests.tools.mcp.serving import served_beside
 from tests.tools.mcp.test_http import streamable
 from tests.tools.mcp.test_mcp_catalog import catalogue, service
+from tests.tools.web_server import Answer, computed, site_beside
+from tests.tools.web_server import Heard as Asked
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FILES = sorted(path for form in ("yaml", "hcl", "json") for path in EXAMPLES.glob(f"*.{form}"))
@@ -456,6 +458,27 @@ def test_the_web_example_reads_and_calls(
         assert server.client().chat("pets?").content == "done"
     page, pet, pets = told(model)
     assert page.endswith("a dog") and (pet, pets) == ("a dog", "rex, tom")
+
+
+@requirement("style:examples")
+def test_the_a2a_example_asks_a_librarian(serve: Serve, model: Model, env: dict[str, str]) -> None:
+    """examples/a2a.yaml: a skill of an agent elsewhere, asked with the client's own token."""
+    skill = {"id": "look_up", "name": "Look up", "description": "Finds facts."}
+    card = {"name": "Librarian", "url": "/rpc", "skills": [skill]}
+
+    def answered(asked: Asked) -> Answer:
+        said = json.loads(asked.body)["params"]["message"]["parts"][0]["text"]
+        result = {"kind": "message", "parts": [{"kind": "text", "text": f"{said} Seven."}]}
+        return Answer(json.dumps({"result": result}), type="application/json")
+
+    pages = {"/.well-known/agent-card.json": Answer(json.dumps(card)), "/rpc": computed(answered)}
+    with site_beside(pages) as there:
+        server = serve(EXAMPLES / "a2a.yaml", env={**env, "LIBRARIAN_URL": there.url})
+        model.script(call("librarian_look_up", {"message": "Seals?"}), say("done"))
+        headers = {"x-service-token": "t-1"}
+        assert server.client().chat("how many seals?", headers=headers).content == "done"
+    assert told(model) == ["Seals? Seven."]
+    assert [heard.headers["authorization"] for heard in there.asked("/rpc")] == ["Bearer t-1"]
 
 
 @requirement("style:examples")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+EVENT_STREAM = "text/event-stream"
+"""The media type."""
+
 MAX_EVENT = 16 * 1024 * 1024
 """Bytes of one unfinished event; a peer that sends more is not speaking this protocol."""
 

@@ -15,7 +15,7 @@ ALLOWED: dict[str, str] = {
     "command": "mcp lsp",
     "args": "mcp lsp",
     "ref": "mcp python rag",
-    "remote": "mcp",
+    "remote": "a2a mcp",
     "config": "mcp",
     "lifecycle": "mcp lsp",
     "url": "a2a openapi open_url",
@@ -72,9 +72,9 @@ def _toolset(kind: str, keys: dict[str, str]) -> str:
 @pytest.mark.parametrize("key", sorted(ALLOWED))
 def test_a_key_is_accepted_on_its_types_alone(key: str) -> None:
     """agent-file.md §2.9: using a key on a type outside its list is an error."""
-    value = VALUES.get(key, "x")
     allowed = ALLOWED[key].split()
     for kind in sorted(TYPES):
+        value = "{headers: {}}" if (kind, key) == ("a2a", "remote") else VALUES.get(key, "x")
         needed = NEEDED.get(kind, {})
         if kind == "mcp" and key in ("ref", "remote", "allow_private_ips"):
             needed = {} if key != "allow_private_ips" else {"ref": "docker:x"}
@@ -156,6 +156,9 @@ def test_a_value_of_a_toolset_is_checked(kind: str, key: str, value: str, said: 
         ("mcp", {"remote": "{url: 'http://h'}", "working_dir": "x"},
          f"{NAME}:7: agents.r.toolsets[0].working_dir: 'working_dir' cannot be used with a remote "
          "server"),
+        ("a2a", {"url": "http://h", "remote": "{url: 'http://h', headers: {}}"},
+         f"{NAME}:7: agents.r.toolsets[0].remote.url: 'url' can only be used with type mcp; an "
+         "agent has its own 'url'"),
         ("fetch", {"allowed_domains": "[a]", "blocked_domains": "[b]"},
          f"{NAME}:7: agents.r.toolsets[0].blocked_domains: 'allowed_domains' and 'blocked_domains' "
          "exclude each other"),

@@ -43,6 +43,7 @@ LOOK = {
 }
 DOCUMENT = {"openapi": "3.0.0", "paths": {"/x": {"get": LOOK}}}
 API = {"name": "weather", "endpoint": "https://example.com/{place}", "method": "GET"}
+CARD = {"name": "Librarian", "url": "/rpc", "skills": [{"id": "look"}]}
 OPTIONS: Mapping[str, dict[str, Any]] = {
     "script": {
         "shell": {
@@ -58,6 +59,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
         }
     },
     "openapi": {"url": "{site}/doc", "allow_private_ips": True},
+    "a2a": {"url": "{site}/agent.json", "allow_private_ips": True},
     "model_picker": {"models": ["openai/gpt-5.6"]},
     "open_url": {"url": "https://example.com"},
     "python": {"ref": "contract_functions:shout"},
@@ -74,7 +76,9 @@ BARE = frozenset({"open_url", "session_context"})
 async def opened(row: str, folder: Path) -> AsyncGenerator[Toolset]:
     """A toolset of this row, working in `folder`."""
     (folder / "contract_functions.py").write_text(FUNCTIONS)
-    async with site({"/doc": Answer(json.dumps(DOCUMENT), type="application/json")}) as web:
+    pages = {"/doc": DOCUMENT, "/agent.json": CARD}
+    answers = {at: Answer(json.dumps(page), type="application/json") for at, page in pages.items()}
+    async with site(answers) as web:
         text = json.dumps(OPTIONS.get(row, {})).replace("{site}", web.url)
         opening = Opening(
             folder, Values({}), data_dir=folder / "data", config_dir=folder, source="agent.yaml"

@@ -48,7 +48,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         "command": _key(str, "mcp lsp"),
         "args": _key(tuple[str, ...], "mcp lsp"),
         "ref": _key(str, "mcp python rag"),
-        "remote": _key(Remote, "mcp"),
+        "remote": _key(Remote, "a2a mcp"),
         "config": _key(Raw, "mcp"),
         "lifecycle": _key(Lifecycle, "mcp lsp"),
         "url": _key(str, "a2a openapi open_url"),
@@ -158,6 +158,20 @@ def _rule_problems(toolset: Toolset) -> Iterator[ConfigError]:
         )
     if toolset.type == "mcp":
         yield from _mcp_problems(toolset)
+    if toolset.type == "a2a":
+        yield from _a2a_problems(options)
+
+
+def _a2a_problems(options: Raw) -> Iterator[ConfigError]:
+    """Of `remote` an agent has the headers alone."""
+    remote = options.get("remote")
+    if remote is None:
+        return
+    for key, _ in remote.key_marks():
+        if key != "headers":
+            yield remote.key_error(
+                key, f"{key!r} can only be used with type mcp; an agent has its own 'url'"
+            )
 
 
 def _mcp_problems(toolset: Toolset) -> Iterator[ConfigError]:

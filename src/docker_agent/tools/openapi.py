@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
@@ -28,7 +28,7 @@ from docker_agent.tools.web_arguments import (
     tidied,
     with_query,
 )
-from docker_agent.tools.web_documents import Documents, shown
+from docker_agent.tools.web_documents import Documents, host_of, shown
 from docker_agent.tools.web_headers import Templates
 
 MANY_NAMES = 64
@@ -68,7 +68,7 @@ class OpenApi:
         fetching = Fetching(web, self._listing, self._timeout)
         self._documents = Documents("document", fetching.fetch, now)
         self._address = shown(options.url)
-        self.name = f"openapi {urlsplit(options.url).hostname or options.url}"
+        self.name = f"openapi {host_of(options.url)}"
         varies = self._url.incoming or self._headers.incoming
         self.scope: Scope = "run" if varies else "team"
 
@@ -86,7 +86,8 @@ class OpenApi:
         await self._documents.close()
 
     async def tools(self, around: Around) -> ToolList:
-        return (await self._documents.get(*self._place(around.headers))).tools
+        place = self._place(around.headers)
+        return (await self._documents.get(*place, patient=around.patient)).tools
 
     async def call(self, name: str, arguments: dict[str, JSON], context: CallContext) -> ToolResult:
         url, headers = self._place(context.headers)

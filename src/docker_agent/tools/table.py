@@ -15,6 +15,7 @@ from docker_agent.config.convert import convert, convert_as
 from docker_agent.config.expand import expand_shell
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
+from docker_agent.tools.a2a import A2aOptions, open_agent
 from docker_agent.tools.api import Api, ApiOptions
 from docker_agent.tools.background_agents import BackgroundAgentTools
 from docker_agent.tools.background_jobs import BackgroundJobs, BackgroundJobsOptions
@@ -191,6 +192,17 @@ async def open_mcp_catalog(options: Raw, opening: Opening) -> AsyncGenerator[Too
         await toolset.close()
 
 
+@asynccontextmanager
+async def open_a2a(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
+    """The `a2a` toolset."""
+    wanted = convert(options, A2aOptions)
+    async with (
+        open_web(allow_private_ips=_private(options, opening)) as web,
+        open_agent(wanted, web, opening.secrets.get, opening.name) as toolset,
+    ):
+        yield toolset
+
+
 def _private(options: Raw, opening: Opening) -> bool:
     """Whether private addresses may be reached: what a file from elsewhere says does not count."""
     wished = options.get("allow_private_ips")
@@ -296,6 +308,7 @@ TOOLSETS: Mapping[str, Open] = {
     "fetch": open_fetch,
     "api": open_api,
     "openapi": open_openapi,
+    "a2a": open_a2a,
     "memory": open_memory,
     "tasks": open_tasks,
     "plan": open_plan,
@@ -308,7 +321,6 @@ TOOLSETS: Mapping[str, Open] = {
 
 NOT_YET = frozenset(
     [
-        "a2a",
         "lsp",
     ]
 )

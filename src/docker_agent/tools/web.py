@@ -110,7 +110,7 @@ class Web:
             if reply.status not in _REDIRECTS or not location:
                 return reply
             url = _url(location, url)
-            if not same_place(first, url):
+            if not _same_place(first, url):
                 headers = {}
             if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
                 method, body = "HEAD" if method == "HEAD" else "GET", None
@@ -184,9 +184,15 @@ def _credentials(url: URL) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def same_place(first: URL, url: URL) -> bool:
-    """Whether `url` is still where headers for `first` were meant to go: same host and port, and
-    nothing that was encrypted goes on in the clear."""
+def stays_there(first: str, url: str) -> bool:
+    """Whether headers that are meant for one address may go to the other too, as after a redirect.
+    Raises `ToolError` for what is no address."""
+    return _same_place(_url(first), _url(url))
+
+
+def _same_place(first: URL, url: URL) -> bool:
+    """Whether a redirect stays where headers were meant for: same host and port, and nothing that
+    was encrypted goes on in the clear."""
     if plain_host(first.raw_host or "") != plain_host(url.raw_host or ""):
         return False
     if first.scheme == url.scheme:

@@ -54,10 +54,13 @@ class Documents(Generic[Loaded]):
         self._now = now
         self._entries: dict[tuple[str, tuple[tuple[str, str], ...]], _Entry[Loaded]] = {}
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> Loaded:
-        """What is at `url`. Raises `ToolError` when there is nothing yet, or nothing at all."""
+    async def get(self, url: str, headers: Mapping[str, str], *, patient: bool = True) -> Loaded:
+        """What is at `url`, waited for if `patient`.
+
+        Raises `ToolError` when there is nothing yet, or nothing at all.
+        """
         entry = self.start(url, headers)
-        if entry.task is not None:
+        if entry.task is not None and patient:
             done, _ = await asyncio.wait({entry.task}, timeout=PATIENCE)
             for task in done:
                 if not task.cancelled():
@@ -123,3 +126,11 @@ def shown(url: str) -> str:
         return "at an address that is none"
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def host_of(url: str) -> str:
+    """What a message calls the place of an address: its host, or what there is instead."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url

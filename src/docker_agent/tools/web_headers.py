@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from docker_agent.config.expand import Lookup, expand_template
+from docker_agent.env.secret_text import MARKER
 from docker_agent.messages import JSON
+from docker_agent.tools.environment import looks_secret
 
 _INCOMING = re.compile(
     r"""\bheaders(?:\.([A-Za-z_$][A-Za-z0-9_$]*)|\[\s*(["'])([A-Za-z0-9_-]+)\2\s*\])"""
 )
 _DASHED = re.compile(r"\$\{\s*headers\.([A-Za-z0-9_]+-[A-Za-z0-9_-]*)(?=\s*(?:\}|\|\||\?))")
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
+"""Headers that hold credentials, beside those that say so by their names."""
+_SHORTEST_SECRET = 4
+"""Characters below which a value is taken for a word."""
 _BREAKS = re.compile(r"[\r\n\0]+")
 
 
@@ -74,6 +80,22 @@ class Templates:
             else _one_line(expand_template(self._varying[name], self._env, values))
             for name in self._order
         }
+
+
+def hiding(headers: Mapping[str, str]) -> Callable[[str], str]:
+    """Blots the credentials among these headers out of a text."""
+    found: set[str] = set()
+    for name, value in headers.items():
+        if name.lower() in _CREDENTIALS or looks_secret(name.replace("-", "_")):
+            found |= {value, value.partition(" ")[2]}
+    secrets = sorted((each for each in found if len(each) >= _SHORTEST_SECRET), key=len)
+
+    def hide(text: str) -> str:
+        for secret in reversed(secrets):
+            text = text.replace(secret, MARKER)
+        return text
+
+    return hide
 
 
 def _one_line(text: str) -> str:

@@ -15,12 +15,11 @@ from yarl import URL
 from docker_agent import __version__
 from docker_agent.errors import ToolError
 from docker_agent.registry.guard import Allowed, Resolve, guarded_connector, proxy_for, what_failed
+from docker_agent.sse import EVENT_STREAM
 from docker_agent.tools.web_unpack import ACCEPTED, Unpacker
 
 if TYPE_CHECKING:
     from docker_agent.tools.web import Hear
-
-EVENTS = "text/event-stream"
 
 USER_AGENT = f"docker-agent-python/{__version__}"
 
@@ -85,7 +84,7 @@ class Session:
                 allow_redirects=False,
                 proxy=None if self._guarded else proxy_for(url),
             ) as response:
-                streams = response.status == 200 and response.content_type == EVENTS
+                streams = response.status == 200 and response.content_type == EVENT_STREAM
                 taken, cut = await _read(response, limit, events if streams else None)
                 if cut:
                     response.close()
