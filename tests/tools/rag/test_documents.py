@@ -150,6 +150,7 @@ def test_huge_files_and_endless_folders_are_left_out(
         ([""], "rag_config.docs[0]: names no file, directory or glob"),
         (["a", "docs/*/../x"], "docs[1]: '..' cannot stand behind a wildcard"),
         (["{a,b,c}" * 4], "docs[0]: its braces stand for more than 64 patterns"),
+        (["{a}" * 20_000], "docs[0]: its braces stand for more than 64 patterns"),
         (["$NOBODY/x"], "docs[0]: environment variable NOBODY not set"),
         ([], "strategies[0]: has no documents"),
     ],

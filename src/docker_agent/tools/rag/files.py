@@ -190,9 +190,12 @@ def read_doc(at: Raw, text: str, base: Path, *, confined: bool) -> Doc:
     pattern = "/".join(parts[magic:])
     if ".." in parts[magic:]:
         raise at.error("'..' cannot stand behind a wildcard")
+    many = at.error(f"its braces stand for more than {MAX_ALTERNATIVES} patterns")
+    if pattern.count("{") > MAX_ALTERNATIVES:
+        raise many
     patterns = tuple(islice(_alternatives(pattern), MAX_ALTERNATIVES + 1)) if pattern else ()
     if len(patterns) > MAX_ALTERNATIVES:
-        raise at.error(f"its braces stand for more than {MAX_ALTERNATIVES} patterns")
+        raise many
     return Doc(at, path, patterns, 0 if "**" in pattern else len(parts) - magic)
 
 
@@ -200,10 +203,10 @@ def read_text(document: Document) -> Text:
     """What is in a document now. Raises `ToolError` when it cannot be read."""
     with os.fdopen(open_file(document.place), "rb") as file, explained(document.place):
         if os.fstat(file.fileno()).st_size > MAX_FILE:
-            return _too_large(b"")
+            return _TOO_LARGE
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
-        return _too_large(data)
+        return _TOO_LARGE
     digest = hashlib.sha256(data).digest()
     if data.startswith(_WIDE):
         return Text(digest, _lines(data.decode("utf-16", "replace")))
@@ -215,8 +218,7 @@ def read_text(document: Document) -> Text:
         return Text(digest, _lines(data.decode(_OTHERWISE, "replace")))
 
 
-def _too_large(data: bytes) -> Text:
-    return Text(b"", problem=f"it is larger than {MAX_FILE // 1024 // 1024} MiB")
+_TOO_LARGE = Text(b"", problem=f"it is larger than {MAX_FILE // 1024 // 1024} MiB")
 
 
 def _lines(text: str) -> str:
