@@ -70,7 +70,10 @@ def test_nothing_is_public_that_python_knows_as_special(
         or address.is_unspecified
     )
     if isinstance(address, ipaddress.IPv6Address) and (
-        address.ipv4_mapped or address.teredo or address in ipaddress.ip_network("64:ff9b::/96")
+        address.ipv4_mapped
+        or address.sixtofour
+        or address.teredo
+        or address in ipaddress.ip_network("64:ff9b::/96")
     ):
         return
     assert not (special and is_public(address))

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from array import array
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ async def test_another_model_makes_the_index_anew(
                 await until_true(found)
             assert (await paths(toolset, "automobile"))[0] == "docs/garage.md"
         assert {*FILES.values()} <= {*maker.texts}
-    with sqlite3.connect(tmp_path / "data/rag_kb_chunked-embeddings.db") as database:
+    with closing(sqlite3.connect(tmp_path / "data/rag_kb_chunked-embeddings.db")) as database:
         sizes = "SELECT label, dimensions, chunks FROM rag_indexes ORDER BY id"
         label = "kb chunked-embeddings"
         assert database.execute(sizes).fetchall() == [(label, 64, 3), (label, 16, 3)]

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -210,14 +211,14 @@ async def test_what_has_not_changed_is_not_indexed_again(
     after = _rows(tmp_path)
     assert after.keys() == {"elephants elephants walk slowly", "giraffes"}
     assert after["elephants elephants walk slowly"] == rows["elephants elephants walk slowly"]
-    with sqlite3.connect(tmp_path / "data/rag_kb_bm25.db") as database:
+    with closing(sqlite3.connect(tmp_path / "data/rag_kb_bm25.db")) as database:
         counted = database.execute("SELECT chunks, words FROM rag_indexes").fetchall()
         (postings,) = database.execute("SELECT COUNT(*) FROM rag_postings").fetchone()
     assert (counted, postings) == ([(2, 5)], 4)
 
 
 def _rows(folder: Path) -> dict[str, int]:
-    with sqlite3.connect(folder / "data/rag_kb_bm25.db") as database:
+    with closing(sqlite3.connect(folder / "data/rag_kb_bm25.db")) as database:
         return dict(database.execute("SELECT content, id FROM rag_chunks").fetchall())
 
 
@@ -260,7 +261,7 @@ async def test_two_servers_may_keep_one_index(tmp_path: Path) -> None:
         await until_true(both)
         assert (one.status.state, two.status.state) == ("ready", "ready")
         assert await paths(one, "number7") == await paths(two, "number7") != []
-    with sqlite3.connect(tmp_path / "kb.db") as database:
+    with closing(sqlite3.connect(tmp_path / "kb.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (files,) = database.execute("SELECT COUNT(*) FROM rag_files").fetchone()
         assert files == 60
@@ -299,7 +300,7 @@ async def test_an_index_grows_to_its_bound_alone(
         assert toolset.status.state == "degraded"
         assert "the index is full" in toolset.status.reason
         assert await paths(toolset, "whales") == ["docs/c.md"]
-    with sqlite3.connect(tmp_path / "data/rag_kb_bm25.db") as database:
+    with closing(sqlite3.connect(tmp_path / "data/rag_kb_bm25.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("SELECT COUNT(*) FROM rag_files").fetchone()[0] >= 3
 
@@ -359,7 +360,7 @@ async def test_it_ends_at_once_also_in_the_middle_of_indexing(tmp_path: Path) ->
         leaving = time.monotonic()
     assert time.monotonic() - leaving < 2
     assert asyncio.all_tasks() - before == set()
-    with sqlite3.connect(tmp_path / "data/rag_kb_bm25.db") as database:
+    with closing(sqlite3.connect(tmp_path / "data/rag_kb_bm25.db")) as database:
         counted = database.execute("SELECT COALESCE(SUM(chunks), 0) FROM rag_indexes").fetchone()
         assert counted == database.execute("SELECT COUNT(*) FROM rag_chunks").fetchone()
 
