@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from tests.scripted.model import Scripted, scripted_server
 
 LANES = 64
 WATCHED = pytest.StashKey[list[tuple[Server, int]]]()
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A suite that runs in the background of a shell inherits this, and so would all it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Serve(Protocol):
