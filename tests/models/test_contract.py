@@ -5,22 +5,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import anyio
 import pytest
 
+from docker_agent.depth import is_too_deep
 from docker_agent.errors import ModelError
 from docker_agent.messages import (
+    JSON,
     AssistantMessage,
     Finish,
     Format,
     ImagePart,
     TextPart,
     ToolCall,
+    ToolList,
     ToolMessage,
+    ToolSpec,
     Usage,
     UserMessage,
 )
@@ -178,6 +182,29 @@ async def test_what_goes_in_is_written_in_the_vendors_words(vendor: Vendor, what
     said = await vendor.told(protocol.words.say('{"a": "b"}') + protocol.end, ask=GIVEN[what])
     assert protocol.find[what](vendor.model.heard[0].body) == protocol.wired[what]
     assert said.text == '{"a": "b"}'
+
+
+DEEP: dict[str, Callable[[JSON], JSON]] = {
+    "items": lambda inner: {"items": inner},
+    "properties": lambda inner: {"type": "object", "properties": {"a": inner}},
+    "anyOf": lambda inner: {"anyOf": [inner, {"type": "null"}]},
+}
+
+
+@requirement("json:depth")
+@pytest.mark.parametrize("key", DEEP)
+async def test_a_schema_of_the_greatest_depth_is_written(vendor: Vendor, key: str) -> None:
+    """depth.py: what is taken must pass through every adapter, far down the stack."""
+    schema: JSON = {"type": "string"}
+    while not is_too_deep(DEEP[key](schema)):
+        schema = DEEP[key](schema)
+    ask = Ask(
+        HI.messages,
+        ToolList([ToolSpec("f", "", schema)]),
+        format=Format("json_schema", "n", schema),
+    )
+    said = await vendor.told(vendor.protocol.words.say("a") + vendor.protocol.end, ask=ask)
+    assert said.text == "a"
 
 
 @requirement("models:contract")

@@ -9,6 +9,15 @@ REQUESTS = "chat-server.md §3"
 
 CHAT_REQUESTS = [
     *kept(
+        "chat-server.md §3",
+        {
+            "json:depth": (
+                "JSON nested deeper than 128 levels is an error in a sentence: a 400 for a "
+                "client's schema, a tool error for arguments, and a toolset's tool is left out."
+            ),
+        },
+    ),
+    *kept(
         ENDPOINTS,
         {
             "chat:2:models": (

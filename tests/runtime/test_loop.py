@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docker_agent.depth import is_too_deep
 from docker_agent.errors import ToolError
 from docker_agent.events import (
     EmitDeltas,
@@ -17,18 +18,22 @@ from docker_agent.messages import (
     JSON,
     AssistantMessage,
     ToolCall,
+    ToolList,
     ToolMessage,
     ToolResult,
+    ToolSpec,
     Usage,
 )
 from docker_agent.models.port import Ask, Reply
 from docker_agent.runtime.agent import Limits
 from docker_agent.runtime.loop import NO_ANSWER
-from docker_agent.tools.port import CallContext
+from docker_agent.runtime.toolbox import Toolbox
+from docker_agent.tools.port import Around, CallContext, Draft
 from tests.requirements import requirement
 from tests.runtime.players import (
     Actor,
     Listener,
+    Tools,
     agent,
     call,
     fine,
@@ -148,8 +153,9 @@ async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
         return ""
 
     tools = {"sorry": sorry, "faulty": faulty, "slow": slow, "silent": silent}
-    calls = [*tools, "missing", "broken", "list", "empty"]
-    written = {"broken": '{"a', "list": "[1]", "empty": " "}
+    calls = [*tools, "missing", "broken", "list", "empty", "deep"]
+    deep = '{"a":' * 300 + "1" + "}" * 300
+    written = {"broken": '{"a', "list": "[1]", "empty": " ", "deep": deep}
     model = Actor(
         tuple(
             ToolCall(name, "silent" if name in written else name, written.get(name, "{}"))
@@ -174,6 +180,7 @@ async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
         ),
         "list": ("Error calling tool: the arguments must be one JSON object", True),
         "empty": ("(no output)", False),
+        "deep": ("Error calling tool: the arguments are nested deeper than 128 levels", True),
     }
     [fault] = caplog.records
     assert fault.getMessage() == "run r1: tool faulty failed"
@@ -322,3 +329,26 @@ def _acts(kind: str, number: int) -> tuple[ToolCall, ...]:
     own = call("t", f"t{number}", n=number)
     away = call("handoff", f"h{number}", agent="b" if number % 2 == 0 else "a")
     return {"t": (own,), "handoff": (away,), "both": (own, away)}[kind]
+
+
+@requirement("json:depth")
+async def test_a_tool_whose_schema_is_nested_too_deeply_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """depth.py: whoever offers it, and with one warning; its neighbours stay."""
+    deep: JSON = {}
+    while not is_too_deep(deep):
+        deep = {"items": deep}
+
+    class Two(Tools):
+        """A good tool and a deep one."""
+
+        async def tools(self, around: Around) -> ToolList:
+            return ToolList([ToolSpec("deep", "", deep), ToolSpec("fine", "", {})])
+
+    toolbox = Toolbox([Two({"fine": fine})])
+    for _ in range(2):
+        around = Around("root", "", None, {}, Draft())
+        assert list((await toolbox.gather(around)).list.by_name) == ["fine"]
+    told = "tool deep of tools is left out: its schema is nested deeper than 128 levels"
+    assert [record.getMessage() for record in caplog.records] == [told]

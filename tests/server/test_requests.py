@@ -313,3 +313,25 @@ def test_a_chunked_body_is_counted_while_it_comes(lane: Lane) -> None:
             connection.sendall(chunk)
         answer = connection.recv(1 << 16)
     assert answer.startswith(b"HTTP/1.1 413")
+
+
+@requirement("json:depth")
+@pytest.mark.parametrize("depth", [129, 300, 450, 900])
+def test_a_schema_that_is_nested_too_deeply_is_a_400(lane: Lane, depth: int) -> None:
+    """depth.py: also one that was read, but could not be written again further down."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth - 1):
+        schema = {"items": schema}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    fields: dict[str, tuple[str, object]] = {
+        "tools[0].function.parameters": ("tools", [tool]),
+        "response_format.json_schema.schema": ("response_format", shape),
+    }
+    for param, (field, value) in fields.items():
+        body = {"model": lane.agent, "messages": [USER], field: value}
+        reply = lane.client.request("POST", "/v1/chat/completions", body)
+        error = reply.json["error"]
+        assert (reply.status, error["param"]) == (400, param)
+        assert "nested deeper than 128 levels" in error["message"]
+    assert lane.model.heard == []

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from docker_agent.depth import TOO_DEEP, is_too_deep
 from docker_agent.errors import ToolError
 from docker_agent.messages import NO_TOOLS, ToolList, ToolSpec
 from docker_agent.permissions import Rules, SafetyMode, refusal
@@ -157,18 +158,26 @@ class Toolbox:
         owner: dict[str, int] = {}
         every = [(place, spec) for place, each in enumerate(listings) for spec in each.specs]
         for place, spec in sorted(every, key=lambda each: each[1].brought):
-            if spec.name not in owner:
+            source = toolsets[place].name
+            if is_too_deep(spec.parameters):
+                left_out = f"is left out: its schema is {TOO_DEEP}"
+                self._tell_once(f"tool {spec.name} of {source} {left_out}")
+            elif spec.name not in owner:
                 owner[spec.name] = place
                 specs.append(spec)
-            elif spec.name not in self._told:
-                self._told.add(spec.name)
-                hidden, first = toolsets[place].name, toolsets[owner[spec.name]].name
-                log.warning("tool %s of %s is hidden by the one of %s", spec.name, hidden, first)
+            else:
+                first = toolsets[owner[spec.name]].name
+                self._tell_once(f"tool {spec.name} of {source} is hidden by the one of {first}")
         return Merged(
             ToolList(specs),
             owner,
             tuple(listing.instructions for listing in listings if listing.instructions),
         )
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            log.warning("%s", text)
 
 
 NO_TOOLBOX = Toolbox()

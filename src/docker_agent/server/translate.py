@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
+from docker_agent.depth import TOO_DEEP, is_too_deep
 from docker_agent.errors import RequestError
 from docker_agent.messages import (
     AUTO,
@@ -334,12 +335,16 @@ def _tool(tool: WireTool, path: str) -> ToolSpec | None:
 
 def _check_encodable(value: JSON, param: str) -> None:
     """Some JSON can be read but not written again: numbers past 64 bits, very deep nesting."""
-    try:
-        msgspec.json.encode(value)
-    except (OverflowError, RecursionError) as exc:
+    why = f"it is {TOO_DEEP}" if is_too_deep(value) else ""
+    if not why:
+        try:
+            msgspec.json.encode(value)
+        except OverflowError:
+            why = "it holds a number of more than 64 bits"
+    if why:
         raise RequestError(
             "invalid_request",
-            f"Invalid value for '{param}': its numbers or its nesting are too large.",
+            f"Invalid value for '{param}': {why}.",
             param=param,
             code="invalid_value",
-        ) from exc
+        )
