@@ -25,6 +25,7 @@ MCP_STDIO = "tests/tools/mcp/test_stdio.py"
 MCP_HTTP = "tests/tools/mcp/test_http.py"
 MCP_OAUTH = "tests/tools/mcp/test_oauth.py"
 MCP_DOCKER = "tests/tools/mcp/test_docker.py"
+MCP_CATALOG = "tests/tools/mcp/test_mcp_catalog.py"
 
 MUTATIONS = [
     # the road of a token
@@ -241,6 +242,61 @@ MUTATIONS = [
         PORTS,
     ),
     # MCP servers
+    Mutation(
+        "tools/mcp/brought.py",
+        "                async with sdk.connect_remote(sdk.Remote((address,)), None, ended) as session:",
+        "                async with sdk.connect_remote(sdk.Remote((address,)), __import__('pathlib')"
+        ".Path.cwd(), ended) as session:",
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/brought.py",
+        "        with self._places.used((owner, offer), lambda: self._session(offer)) as session:",
+        '        with self._places.used(("", offer), lambda: self._session(offer)) as session:',
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/brought.py",
+        '        address = Address(offer.url, "streamable", private=self._private)',
+        '        address = Address(offer.url, "streamable", private=True)',
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/brought.py",
+        "        except BaseException:",
+        "        except ToolError:",
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/catalog_toolset.py",
+        "            if not well or context.conversation_id is None:",
+        "            if not well:",
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/catalog_toolset.py",
+        "                self._brought.close_one(context.owner, offer)\n            _refuse_too_many(now)",
+        "                pass\n            _refuse_too_many(now)",
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/places.py",
+        "            if not place.users and now - place.left >= self._bounds.idle:",
+        "            if False:",
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "tools/mcp/offers.py",
+        "        return id not in self._blocked and (not self._allowed or id in self._allowed)",
+        "        return id in self._allowed or id not in self._blocked and not self._allowed",
+        MCP_CATALOG,
+    ),
+    Mutation(
+        "runtime/toolbox.py",
+        "        for place, spec in sorted(every, key=lambda each: each[1].brought):",
+        "        for place, spec in every:",
+        MCP_CATALOG,
+    ),
     Mutation(
         "tools/mcp/stdio.py",
         "                if message := _message(line):",

@@ -57,13 +57,16 @@ class Gathered(msgspec.Struct, frozen=True):
         return None if place is None else self.toolsets[place]
 
     def beside(self, client_tools: ToolList) -> Gathered:
-        """These tools and the client's; on a name clash the agent's own wins (chat-server.md
-        §3)."""
-        own = self.merged
-        more = [spec for spec in client_tools.specs if spec.name not in own.owner]
-        return Gathered(
-            Merged(ToolList([*own.list.specs, *more]), own.owner, own.instructions), self.toolsets
-        )
+        """These tools and the client's; on a name clash the agent's own wins (chat-server.md §3),
+        but not one that the conversation has brought in."""
+        own, theirs = self.merged, client_tools.by_name
+        specs, owner = own.list.specs, own.owner
+        lost = {name for name in owner.keys() & theirs.keys() if own.list.by_name[name].brought}
+        if lost:
+            specs = tuple(spec for spec in specs if spec.name not in lost)
+            owner = {name: place for name, place in owner.items() if name not in lost}
+        more = [spec for spec in client_tools.specs if spec.name not in owner]
+        return Gathered(Merged(ToolList([*specs, *more]), owner, own.instructions), self.toolsets)
 
 
 NOTHING = Gathered(Merged(NO_TOOLS, {}), ())

@@ -15,7 +15,16 @@ import msgspec
 from docker_agent.errors import ToolError
 from docker_agent.messages import JSON, NO_TOOLS, ToolList, ToolResult, ToolSpec
 from docker_agent.tools.arguments import Parameters
-from docker_agent.tools.port import READY, Around, CallContext, Draft, Scope, Status, Toolset
+from docker_agent.tools.port import (
+    READY,
+    Around,
+    CallContext,
+    Draft,
+    Scope,
+    Status,
+    Toolset,
+    listing_for,
+)
 
 MAX_FOUND = 50
 """Tools that one search shows."""
@@ -140,14 +149,7 @@ class Deferred:
         return _activate(specs, self._add.read(arguments).name, context)
 
     async def _hidden(self, context: CallContext) -> dict[str, ToolSpec]:
-        around = Around(
-            context.agent,
-            context.caller,
-            context.conversation_id,
-            context.headers,
-            context.state,
-            owner=context.owner,
-        )
+        around = listing_for(context)
         specs: dict[str, ToolSpec] = {}
         problems: list[str] = []
         for toolset in self._toolsets:

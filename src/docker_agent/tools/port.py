@@ -158,6 +158,18 @@ class CallContext(msgspec.Struct, frozen=True):
     tasks: AgentTasks | None = None
 
 
+def listing_for(context: CallContext) -> Around:
+    """Who a listing is for that a call needs: the same user, who waits."""
+    return Around(
+        context.agent,
+        context.caller,
+        context.conversation_id,
+        context.headers,
+        context.state,
+        owner=context.owner,
+    )
+
+
 class Called(msgspec.Struct, frozen=True, omit_defaults=True):
     """One call of a script: its result as text, or what went wrong with it."""
 

@@ -36,6 +36,7 @@ class Door:
         self.instead: Callable[[Scope], int | None] = lambda scope: None
         self.heard: list[tuple[str, str, dict[str, str]]] = []
         self.methods: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -51,6 +52,7 @@ class Door:
         message: Message = await receive()
         body: Any = _parsed(message)
         self.methods.append(str(body.get("method", "")))
+        self.bodies.append(body)
         if self.old and body.get("method") == "server/discover":
             error = {"code": -32601, "message": "Method not found"}
             reply = {"jsonrpc": "2.0", "id": body["id"], "error": error}

@@ -17,12 +17,14 @@ from starlette.types import Receive, Scope, Send
 from docker_agent.config.decode import decode
 from docker_agent.env.chain import Values
 from docker_agent.errors import ToolError
-from docker_agent.messages import JSON, ToolList
+from docker_agent.messages import JSON, ToolList, ToolSpec
 from docker_agent.runtime.toolbox import Toolbox
 from docker_agent.tools.background import Background
+from docker_agent.tools.deferred import Deferred, Hidden
 from docker_agent.tools.life import Policy, StartError
-from docker_agent.tools.mcp.catalog import CACHE_FILE, URL_VARIABLE, Entry
+from docker_agent.tools.mcp.catalog import CACHE_FILE, URL_VARIABLE, Catalog, Entry, RemoteEntry
 from docker_agent.tools.mcp.catalog_toolset import MAX_ENABLED, McpCatalog
+from docker_agent.tools.mcp.offers import HELD_SECONDS, Shelf
 from docker_agent.tools.mcp.places import Bounds, Places
 from docker_agent.tools.mcp.toolset import Mcp, Server
 from docker_agent.tools.opening import Opening
@@ -39,6 +41,7 @@ from tests.tools.web_server import Answer, computed, silent, site
 pytestmark = pytest.mark.anyio
 
 FIRST = ["search_remote_mcp_servers", "list_remote_mcp_servers", "enable_remote_mcp_server"]
+ENTRY = Entry("remote", remote=RemoteEntry("https://mcp.example.com/mcp"))
 LATER = [*FIRST, "disable_remote_mcp_server", "reset_remote_mcp_server_auth"]
 
 
@@ -80,17 +83,17 @@ class Run:
         self._endings: list[Ending] = []
         self.state = state or Draft()
         owner = conversation or "run"
-        self._context = msgspec.structs.replace(
+        self.context = msgspec.structs.replace(
             context(self.state),
             conversation_id=conversation,
             owner=owner,
             at_end=self._endings.append,
         )
-        self._around = msgspec.structs.replace(around(), state=self.state, owner=owner)
+        self.around = msgspec.structs.replace(around(), state=self.state, owner=owner)
 
     async def listing(self, *, patient: bool = True) -> ToolList:
         """The tools there are now."""
-        return await self._toolset.tools(msgspec.structs.replace(self._around, patient=patient))
+        return await self._toolset.tools(msgspec.structs.replace(self.around, patient=patient))
 
     async def names(self) -> list[str]:
         """Their names."""
@@ -98,7 +101,7 @@ class Run:
 
     async def call(self, name: str, **arguments: JSON) -> str:
         """What a tool answers."""
-        result = await self._toolset.call(name, arguments, self._context)
+        result = await self._toolset.call(name, arguments, self.context)
         assert not result.is_error
         return result.text
 
@@ -147,6 +150,7 @@ REGISTRY: dict[str, Any] = {
     "brave": {"type": "server", "title": "Docs in a container", "image": "mcp/brave"},
     "older": service() | {"remote": {"url": "https://x.example/sse", "transport_type": "sse"}},
     "odd": {"type": "remote", "title": 7},
+    "two\nlines": service(),
 }
 
 
@@ -229,6 +233,7 @@ async def test_a_server_that_cannot_be_had_says_why(
                 "older": "speaks 'sse'",
                 "odd": "no server 'odd'",
                 "socket": "no web address",
+                "two\nlines": "its id is not usable",
                 "asks": "could not be enabled: it wants somebody to sign in",
                 "down": "could not be enabled: .*503",
                 "away": "could not be enabled: it cannot be reached",
@@ -287,6 +292,75 @@ async def test_the_tools_of_an_enabled_server_are_there_at_the_next_turn(
         for name in ("disable_remote_mcp_server", "reset_remote_mcp_server_auth"):
             with pytest.raises(ToolError, match="is not enabled; enabled are: none"):
                 await run.call(name, id="far")
+
+
+@requirement("catalog:private")
+async def test_a_server_that_a_model_chose_hears_nothing_of_this_machine(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No roots: nobody who knows this machine has chosen the server."""
+    async with with_far(door, tmp_path, monkeypatch) as toolset:
+        run = Run(toolset)
+        await run.enable("far")
+        [hello] = [body for body in door.bodies if body.get("method") == "initialize"]
+        assert set(hello["params"]["capabilities"]) == {"elicitation"}
+        sent = json.loads(await run.call("far_headers"))
+        assert "authorization" not in sent and "cookie" not in sent
+        assert str(tmp_path) not in json.dumps(door.bodies)
+
+
+@requirement("catalog:enable")
+async def test_tools_that_a_server_changes_are_seen_at_the_next_turn(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """§10.4, as for every MCP server."""
+    async with with_far(door, tmp_path, monkeypatch) as toolset:
+        run = Run(toolset)
+        await run.enable("far")
+        await run.call("far_grow")
+        with anyio.fail_after(LIMIT):
+            while "far_grown" not in await run.names():
+                await anyio.lowlevel.checkpoint()
+        assert await run.call("far_grown") == "I am new"
+
+
+@requirement("catalog:apart")
+async def test_deferred_tools_of_a_server_are_those_of_the_conversation(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """§9.21: `defer` hides them until they are looked for, over the same session."""
+    async with with_far(door, tmp_path, monkeypatch) as toolset:
+        run = Run(toolset)
+        await run.enable("far")
+        hidden = Hidden(toolset)
+        deferred = Deferred([hidden])
+        assert not await hidden.tools(run.around)
+        found = await deferred.call("search_tool", {"query": "far add"}, run.context)
+        assert "far_add" in found.text
+        await deferred.call("add_tool", {"name": "far_add"}, run.context)
+        assert [*(await hidden.tools(run.around)).by_name] == ["far_add"]
+        assert door.methods.count("initialize") == 1
+
+
+@requirement("catalog:away")
+async def test_a_catalogue_that_grew_old_is_used_until_there_is_a_newer_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """§10.3: the copy is used when nobody answers; turns that wait for nobody use what is known."""
+    clock, answers = [0.0], [Catalog({"a": ENTRY}), Catalog(None), Catalog({"b": ENTRY})]
+
+    async def load() -> tuple[Catalog, str]:
+        catalog = answers.pop(0)
+        return catalog, "" if catalog.registry else "away"
+
+    shelf = Shelf(load, now=lambda: clock[0])
+    assert not shelf.known
+    assert [*await shelf.offers()] == ["a"] == [*await shelf.offers()]
+    for names in (["a"], ["b"]):
+        clock[0] += HELD_SECONDS
+        assert [*shelf.known] == ["a"]
+        assert [*await shelf.offers()] == names
+    assert caplog.text.count("away") == 1
 
 
 @requirement("catalog:apart")
@@ -484,6 +558,9 @@ async def test_what_a_conversation_brings_in_never_takes_a_name(
         assert gathered.owner("far_add") is own
         assert not gathered.list.by_name["far_add"].brought
         assert gathered.owner("far_boom") is toolset
+        both = gathered.beside(ToolList([ToolSpec(name, "", {}) for name in ("far_boom", "own")]))
+        assert both.owner("far_boom") is None and both.owner("far_nothing") is toolset
+        assert [spec.name for spec in both.list.specs][-2:] == ["far_boom", "own"]
         order = [spec.name for spec in gathered.list.specs]
         assert order[: len(LATER) + 1] == [*LATER, "far_add"]
     assert "tool far_add of mcp_catalog is hidden by the one of tools" in caplog.text

@@ -24,6 +24,7 @@ from docker_agent.tools.port import (
     Draft,
     Scope,
     Status,
+    listing_for,
     usable_name,
 )
 
@@ -115,7 +116,7 @@ class McpCatalog:
         enabled = _enabled(around.state, around.agent)
         if enabled is None:
             return self._first
-        offers = await self._offers(enabled) if around.patient or self._shelf.at_hand else []
+        offers = await self._offers(enabled, patient=around.patient)
         if not offers:
             return self._later
         found = await self._brought.listings(offers, around)
@@ -133,7 +134,7 @@ class McpCatalog:
     ) -> ToolResult:
         """The answer of the first enabled server that has this tool."""
         problem = "no server that is enabled has this tool any more"
-        around = _around(context)
+        around = listing_for(context)
         for offer in await self._offers(_enabled(context.state, context.agent) or ()):
             if not name.startswith(usable_name(f"{offer.id}_")[:MAX_NAME]):
                 continue
@@ -147,10 +148,11 @@ class McpCatalog:
                     return await session.call(name, arguments, context)
         raise ToolError(problem)
 
-    async def _offers(self, enabled: Sequence[str]) -> list[Offer]:
-        """Those of the enabled servers that are offered still; none when the catalogue is away."""
+    async def _offers(self, enabled: Sequence[str], *, patient: bool = True) -> list[Offer]:
+        """Those of the enabled servers that are offered still; none when the catalogue is away.
+        Who is not `patient` gets what was known last."""
         try:
-            offers = await self._shelf.offers()
+            offers = await self._shelf.offers() if patient else self._shelf.known
         except ToolError:
             return []
         return [offers[id] for id in enabled if id in offers]
@@ -187,7 +189,7 @@ class McpCatalog:
         self._leave_with_the_turn(offer, context)
         try:
             await self._brought.open(context.owner, offer, context.remaining())
-            [listing] = await self._brought.listings([offer], _around(context))
+            [listing] = await self._brought.listings([offer], listing_for(context))
         except ToolError as exc:
             raise ToolError(f"the server '{id}' could not be enabled: {exc}") from exc
         now = _enabled(context.state, context.agent) or ()
@@ -267,17 +269,6 @@ def _one_of(wanted: One, context: CallContext) -> tuple[str, tuple[str, ...]]:
 def _refuse_too_many(enabled: Sequence[str]) -> None:
     if len(enabled) >= MAX_ENABLED:
         raise ToolError(f"{MAX_ENABLED} servers are enabled; disable one with {DISABLE} first")
-
-
-def _around(context: CallContext) -> Around:
-    return Around(
-        context.agent,
-        context.caller,
-        context.conversation_id,
-        context.headers,
-        context.state,
-        owner=context.owner,
-    )
 
 
 _TEXTS: Mapping[str, tuple[str, str]] = {

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 HELD_SECONDS = 600.0
 """How long a catalogue is taken for the newest without a look at its copy."""
 
+MAX_ID = 128
+"""Characters of an id; a server whose id is longer, or no plain line, is not offered."""
+
 MAX_TEXT = 500
 """Characters of a title or description that a model is shown."""
 
@@ -78,9 +81,9 @@ class Shelf:
         self._unknown: list[str] = []
 
     @property
-    def at_hand(self) -> bool:
-        """Whether nobody has to be waited for."""
-        return self._known is not None and self._now() - self._read < HELD_SECONDS
+    def known(self) -> Mapping[str, Offer]:
+        """What was offered when it was last read; nothing before."""
+        return self._known.offers if self._known else {}
 
     async def offers(self) -> Mapping[str, Offer]:
         """All that is offered, by id. Raises `ToolError` when the catalogue cannot be had."""
@@ -106,16 +109,21 @@ class Shelf:
 
     async def _newest(self) -> _Known:
         async with self._reading:
-            if self._known is None or not self.at_hand:
-                catalog, problem = await self._load()
-                if problem and problem != self._trouble:
-                    log.warning("%s", problem)
-                self._trouble = problem
-                if catalog.registry is None:
-                    raise ToolError(f"{problem}; try again later")
-                self._known = self._sorted_out(catalog.registry)
+            if self._known is None or self._now() - self._read >= HELD_SECONDS:
+                self._known = await self._look(self._known)
                 self._read = self._now()
             return self._known
+
+    async def _look(self, old: _Known | None) -> _Known:
+        catalog, problem = await self._load()
+        if problem and problem != self._trouble:
+            log.warning("%s", problem)
+        self._trouble = problem
+        if catalog.registry is not None:
+            return self._sorted_out(catalog.registry)
+        if old is None:
+            raise ToolError(f"{problem}; try again later")
+        return old
 
     def _sorted_out(self, entries: Mapping[str, Entry]) -> _Known:
         unknown = sorted((self._allowed | self._blocked) - entries.keys())
@@ -125,7 +133,7 @@ class Shelf:
         offers = {
             id: _offer(id, entry)
             for id, entry in entries.items()
-            if self._may(id) and not _lack(entry)
+            if self._may(id) and len(id) <= MAX_ID and id.isprintable() and not _lack(entry)
         }
         return _Known(entries, offers, {id: _words(offers[id], entries[id]) for id in offers})
 
@@ -139,8 +147,9 @@ class Shelf:
             return f"the catalogue has no server '{id}'{hint}; look with search_remote_mcp_servers"
         if not self._may(id):
             return f"the server '{id}' may not be used here; the agent file does not allow it"
+        lack = _lack(entry) or "its id is not usable"
         return (
-            f"the server '{id}' cannot be enabled: {_lack(entry)}; choose one that "
+            f"the server '{id}' cannot be enabled: {lack}; choose one that "
             "search_remote_mcp_servers finds"
         )
 
