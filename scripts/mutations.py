@@ -117,8 +117,8 @@ MUTATIONS = [
     # the loop
     Mutation(
         "runtime/turn.py",
-        "        self._separator = bool(strand.texts)",
-        "        self._separator = False",
+        "        self._following = tuple(kind for kind, before in said if before)",
+        "        self._following = ()",
         TOOLS,
     ),
     Mutation(

@@ -19,7 +19,9 @@ CHAT_REPLIES = [
             "chat:4:model-echo": "model echoes the request's, or is the agent's name.",
             "chat:4:finish-reasons": "The finish reason is that of the last model call.",
             "chat:4:refusal": "A refusal is the finish reason content_filter.",
-            "chat:4:reasoning": "Reasoning stands in reasoning_content, never in content.",
+            "chat:4:reasoning": (
+                "Reasoning stands in reasoning_content, never in content, the same in both modes."
+            ),
             "chat:4:usage-sum": (
                 "usage is the sum of all model calls of the run, sub-agents included; the text "
                 "of sub-agents is not content."

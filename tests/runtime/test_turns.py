@@ -164,7 +164,7 @@ async def test_a_run_tells_what_happens_in_its_order() -> None:
         ToolStarted(one, "t"),
         ToolProgress(one, "half"),
         ToolFinished(one, result),
-        ReasoningDelta("again"),
+        ReasoningDelta("\n\nagain"),
         TextDelta("\n\nYes."),
         ModelReplied("", Usage(1, 1)),
     ]

@@ -80,6 +80,28 @@ def test_lines_among_the_thoughts(servers: Servers, root: Model) -> None:
     assert message["reasoning_content"] == reasoning_of(chunks)
 
 
+@requirement("chat:4:reasoning", "chat:5:reasoning")
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        ("status", "Hm.\n\nMore."),
+        ("reasoning", 'Hm.\n\nthink {"thought": "x"}\n\nthink done\n\nMore.'),
+    ],
+)
+def test_thoughts_of_two_turns_stand_apart(
+    servers: Servers, root: Model, mode: str, shown: str
+) -> None:
+    """chat-server.md §4: a blank line between turns, the same in both modes."""
+    client = servers[mode].client()
+    turns = (think("H", "m.") + call("think", {"thought": "x"}), think("Mo", "re.") + say("Done."))
+    root.script(*turns)
+    chunks = chunks_of(client.stream("hi"))
+    assert (reasoning_of(chunks), text_of(chunks)) == (shown, "Done.")
+    root.script(*turns)
+    message = client.chat("hi").json["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == (shown, "Done.")
+
+
 @requirement("chat:5:markdown")
 def test_lines_inside_the_answer(servers: Servers, root: Model) -> None:
     """chat-server.md §5: inline, the same in both modes."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from docker_agent.errors import Failure, ModelError
-from docker_agent.events import Delta, ModelReplied, TextDelta
+from docker_agent.events import Delta, ModelReplied, ReasoningDelta, TextDelta
 from docker_agent.messages import (
     AUTO,
     NO_SAMPLING,
@@ -27,26 +27,27 @@ from docker_agent.runtime.toolbox import Gathered
 
 class Voice:
     """Passes a model's deltas to the run's listener, with a blank line before the first text
-    after an earlier turn's."""
+    after an earlier turn's, and before the first thought after an earlier turn's."""
 
-    __slots__ = ("_emit", "_separator", "_source")
+    __slots__ = ("_emit", "_following", "_source")
 
     def __init__(self, strand: Strand) -> None:
         self._emit = strand.emit
         self._source = strand.source
-        self._separator = bool(strand.texts)
+        said = ((TextDelta, strand.texts), (ReasoningDelta, strand.reasonings))
+        self._following = tuple(kind for kind, before in said if before)
 
     async def __call__(self, deltas: tuple[Delta, ...]) -> None:
-        if self._separator:
-            deltas = self._separated(deltas)
+        if self._following:
+            deltas = tuple(map(self._separated, deltas))
         await self._emit(self._source, deltas)
 
-    def _separated(self, deltas: tuple[Delta, ...]) -> tuple[Delta, ...]:
-        for index, delta in enumerate(deltas):
-            if isinstance(delta, TextDelta) and delta.text:
-                self._separator = False
-                return (*deltas[:index], TextDelta(BLANK_LINE + delta.text), *deltas[index + 1 :])
-        return deltas
+    def _separated(self, delta: Delta) -> Delta:
+        kind = type(delta)
+        if not delta.text or kind not in self._following:
+            return delta
+        self._following = tuple(other for other in self._following if other is not kind)
+        return kind(BLANK_LINE + delta.text)
 
 
 async def ask_once(strand: Strand, tools: Gathered) -> Reply:

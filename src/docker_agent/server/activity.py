@@ -111,6 +111,7 @@ class Activity:
     def __init__(self, emit: EmitShown) -> None:
         self._emit = emit
         self._said: list[str] = []
+        self._apart = False
 
     async def emit(self, source: Source, events: tuple[Event, ...]) -> None:
         """An `Emit`."""
@@ -141,17 +142,29 @@ class Activity:
         before = "" if not end or end.endswith(_BLANK_LINE) else _BLANK_LINE
         text = f"{before}{line}{_BLANK_LINE}"
         self._said.append(text)
+        self._apart = True
         return text
+
+    def _joined(
+        self, events: tuple[Event, ...], kind: type[TextDelta | ReasoningDelta]
+    ) -> tuple[Event, ...]:
+        """What of this kind stands among our lines, remembered. A line ends with a blank line
+        already, so the next turn's need not begin with one."""
+        for index, event in enumerate(events):
+            if isinstance(event, kind) and event.text:
+                if self._apart:
+                    self._apart = False
+                    event = kind(event.text.removeprefix(_BLANK_LINE))
+                    events = (*events[:index], event, *events[index + 1 :])
+                self._said.append(event.text)
+        return events
 
 
 class Markdown(Activity):
     """Lines inside the answer. They belong to what the client was shown, so to the digest too."""
 
     def heard(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
-        if self._said and self._said[-1].endswith(_BLANK_LINE):
-            events = _without_blank_line(events)
-        self._said += [event.text for event in events if isinstance(event, TextDelta)]
-        return events
+        return self._joined(events, TextDelta)
 
     def shown(self, source: Source, event: Event) -> Shown | None:
         line = line_of(source, event)
@@ -171,8 +184,7 @@ class Reasoning(Activity):
     """Lines among the model's thoughts."""
 
     def heard(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
-        self._said += [event.text for event in events if isinstance(event, ReasoningDelta)]
-        return events
+        return self._joined(events, ReasoningDelta)
 
     def shown(self, source: Source, event: Event) -> Shown | None:
         line = line_of(source, event)
@@ -202,15 +214,6 @@ class Calls(Activity):
             return None
         self._count += 1
         return ShownCall(self._count - 1, event.call)
-
-
-def _without_blank_line(events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """A line ends with a blank line already, so the next turn's text need not begin with one."""
-    for index, event in enumerate(events):
-        if isinstance(event, TextDelta) and event.text:
-            text = event.text.removeprefix(_BLANK_LINE)
-            return (*events[:index], TextDelta(text), *events[index + 1 :])
-    return events
 
 
 ACTIVITIES: Mapping[Mode, Callable[[EmitShown], Activity]] = {
