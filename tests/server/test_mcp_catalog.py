@@ -21,7 +21,7 @@ from tests.scripted.parts import Reply, call, fail, hold, say
 from tests.tools.mcp.opening import LIMIT
 from tests.tools.mcp.serving import Door, served_beside
 from tests.tools.mcp.test_http import streamable
-from tests.tools.mcp.test_mcp_catalog import catalogue, service
+from tests.tools.mcp.test_mcp_catalog import GONE, catalogue, service
 
 USERS = ("anna", "ben")
 ENABLE = call("enable_remote_mcp_server", {"id": "far"}, id="c1")
@@ -231,7 +231,7 @@ def test_a_client_that_leaves_while_a_server_is_enabled_leaves_no_connection(wor
         until(lambda: world.hanging.reached > reached)
         assert world.hanging.waiting
         stream.hang_up()
-        until(lambda: not world.hanging.waiting, limit=2)
+        until(lambda: not world.hanging.waiting, limit=GONE)
     end = time.monotonic() + LIMIT
     world.model.script(say("back"))
     while client.chat("again", headers={"x-conversation-id": "left"}).status == 409:
