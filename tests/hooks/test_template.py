@@ -64,6 +64,7 @@ def test_a_template_is_filled(text: str, filled: str) -> None:
         "{{ }}",
         "{{ range .Messages }}",
         '{{ "text" }}',
+        "{{ if .Prompt }}" * 5000 + "{{ end }}" * 5000,
     ],
 )
 def test_what_cannot_be_read_is_an_error(text: str) -> None:

@@ -58,6 +58,15 @@ async def ran(script: str, **limits: float) -> Ran:
             False,
         ),
         ("await bad({})", "Error: no luck", True),
+        ("let v; for (let i = 0; i < 99; i++) v = [v]; await echo({v})", "", False),
+        *(
+            (
+                f"let v; for (let i = 0; i < {depth}; i++) v = [v]; await echo({{v}})",
+                "the arguments of a call are nested deeper than 128 levels",
+                True,
+            )
+            for depth in (200, 999)
+        ),
         ("throw new Error('mine')", "Error: mine", True),
         ("return await echo('x')", "Error: echo takes one object, like echo({key: value})", True),
         ("return await nope({})", "ReferenceError: nope is not defined", True),

@@ -20,6 +20,9 @@ from docker_agent.messages import JSON
 MAX_TEXT = 256 * 1024
 """Characters of a filled template."""
 
+MAX_NESTED = 64
+"""Conditions inside each other."""
+
 _ACTION = re.compile(r"\{\{(-)?(.*?)(-)?\}\}", re.DOTALL)
 _TERM = re.compile(r"\s*(?:(\.[A-Za-z_][\w.]*)|(\d+)|([A-Za-z]\w*)|(\|))")
 
@@ -65,7 +68,7 @@ class Template:
 
     def __init__(self, text: str) -> None:
         pieces = _pieces(text)
-        self._nodes, rest = _block(pieces, 0, inside=False)
+        self._nodes, rest = _block(pieces, 0, depth=0)
         if rest != len(pieces):
             raise ConfigError("the template has an {{ else }} or {{ end }} without {{ if }}")
 
@@ -94,9 +97,12 @@ def _pieces(text: str) -> list[tuple[bool, str]]:
 
 
 def _block(
-    pieces: Sequence[tuple[bool, str]], at: int, *, inside: bool
+    pieces: Sequence[tuple[bool, str]], at: int, *, depth: int
 ) -> tuple[tuple[Node, ...], int]:
-    """The nodes from `at` to the `else` or `end` that ends them, and where that stands."""
+    """The nodes from `at` to the `else` or `end` that ends them, and where that stands. `depth`
+    counts the conditions around."""
+    if depth > MAX_NESTED:
+        raise ConfigError(f"the template has more than {MAX_NESTED} {{{{ if }}}} inside each other")
     nodes: list[Node] = []
     while at < len(pieces):
         is_action, text = pieces[at]
@@ -105,21 +111,23 @@ def _block(
         elif text in ("else", "end"):
             return tuple(nodes), at
         elif text.startswith("if "):
-            choice, at = _choice(pieces, at, text.removeprefix("if "))
+            choice, at = _choice(pieces, at, text.removeprefix("if "), depth + 1)
             nodes.append(choice)
         elif not text.startswith("/*"):
             nodes.append(_expression(text))
         at += 1
-    if inside:
+    if depth:
         raise ConfigError("the template has an {{ if }} without {{ end }}")
     return tuple(nodes), at
 
 
-def _choice(pieces: Sequence[tuple[bool, str]], at: int, condition: str) -> tuple[Choice, int]:
-    then, at = _block(pieces, at + 1, inside=True)
+def _choice(
+    pieces: Sequence[tuple[bool, str]], at: int, condition: str, depth: int
+) -> tuple[Choice, int]:
+    then, at = _block(pieces, at + 1, depth=depth)
     otherwise: tuple[Node, ...] = ()
     if pieces[at][1] == "else":
-        otherwise, at = _block(pieces, at + 1, inside=True)
+        otherwise, at = _block(pieces, at + 1, depth=depth)
         if pieces[at][1] == "else":
             raise ConfigError("the template has two {{ else }} for one {{ if }}")
     return Choice(_expression(condition), then, otherwise), at

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from docker_agent.depth import TOO_DEEP, is_too_deep
 from docker_agent.errors import ToolError
 from docker_agent.messages import JSON
 from docker_agent.tools.port import Called, CallFunction, Ran
@@ -203,9 +204,14 @@ class _Engine:
                 self._settle(id, ok, text)
             while not self._problem and self._context.execute_pending_job():
                 pass
-            state, value, out, err, asked = _whole(json.loads(self._look()))
+            seen = json.loads(self._look())
         except self._errors as exc:
             return "failed", self._problem or _first_lines(exc), "", "", []
+        except RecursionError:
+            seen = None
+        if seen is None or is_too_deep(seen):
+            return "failed", f"the arguments of a call are {TOO_DEEP}", "", "", []
+        state, value, out, err, asked = _whole(seen)
         if self._problem:
             return "failed", self._problem, out, err, []
         return state, value, out, err, [(id, name, given) for id, name, given in asked]
