@@ -18,6 +18,14 @@ objects."""
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
+def may_be_too_deep(text: str | bytes) -> bool:
+    """Whether JSON with this text can be: one with few brackets cannot, and need not be walked
+    through."""
+    if isinstance(text, str):
+        return text.count("{") + text.count("[") > MAX_DEPTH
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
+
+
 def is_too_deep(value: JSON) -> bool:
     """Whether `value` is nested deeper than `MAX_DEPTH`."""
     level = [value]

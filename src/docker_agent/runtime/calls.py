@@ -10,7 +10,7 @@ from typing import cast
 import anyio
 import msgspec
 
-from docker_agent.depth import TOO_DEEP, is_too_deep
+from docker_agent.depth import TOO_DEEP, is_too_deep, may_be_too_deep
 from docker_agent.errors import ToolError
 from docker_agent.events import ToolFinished, ToolStarted
 from docker_agent.messages import JSON, UNREADABLE, ToolCall, ToolMessage, ToolResult, ToolSpec
@@ -163,6 +163,6 @@ def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str]:
         return None, f"the arguments are not valid JSON ({exc}); write one JSON object"
     if not isinstance(arguments, dict):
         return None, "the arguments must be one JSON object"
-    if is_too_deep(arguments):
+    if may_be_too_deep(text) and is_too_deep(arguments):
         return None, f"the arguments are {TOO_DEEP}"
     return cast(dict[str, JSON], arguments), ""

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from docker_agent.depth import TOO_DEEP, is_too_deep
+from docker_agent.depth import TOO_DEEP, is_too_deep, may_be_too_deep
 from docker_agent.errors import RequestError
 from docker_agent.messages import (
     AUTO,
@@ -335,12 +335,16 @@ def _tool(tool: WireTool, path: str) -> ToolSpec | None:
 
 def _check_encodable(value: JSON, param: str) -> None:
     """Some JSON can be read but not written again: numbers past 64 bits, very deep nesting."""
-    why = f"it is {TOO_DEEP}" if is_too_deep(value) else ""
-    if not why:
-        try:
-            msgspec.json.encode(value)
-        except OverflowError:
-            why = "it holds a number of more than 64 bits"
+    why = ""
+    try:
+        text = msgspec.json.encode(value)
+    except OverflowError:
+        why = "it holds a number of more than 64 bits"
+    except RecursionError:
+        why = f"it is {TOO_DEEP}"
+    else:
+        if may_be_too_deep(text) and is_too_deep(value):
+            why = f"it is {TOO_DEEP}"
     if why:
         raise RequestError(
             "invalid_request",
