@@ -17,7 +17,18 @@ from tests.requirements import requirement
 SOURCE = Path(docker_agent.__file__).parent
 PACKAGE = docker_agent.__name__
 
-WORDS = ("messages", "depth", "modalities", "events", "errors", "log", "addresses", "sse", "")
+WORDS = (
+    "messages",
+    "depth",
+    "disk",
+    "modalities",
+    "events",
+    "errors",
+    "log",
+    "addresses",
+    "sse",
+    "",
+)
 """Floor 0; the empty name is the package itself, which holds the version."""
 DECLARED = ("config", "env", "registry")
 ADAPTERS = ("models", "tools", "hooks", "permissions")

@@ -22,6 +22,15 @@ DESIGN = [
             "design:1:toolset-port": "One toolset object serves all runs; contexts never meet.",
         },
     ),
+    *kept(
+        "DESIGN.md §9",
+        {
+            "disk:whole": (
+                "A file that is kept for later is replaced at once, by several servers too; what "
+                "fails leaves the old one."
+            ),
+        },
+    ),
     *kept("DESIGN.md §2", {"design:2:floors": "Imports go down the floors only."}),
     *kept(
         "DESIGN.md §4",

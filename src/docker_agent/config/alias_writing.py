@@ -13,6 +13,7 @@ from docker_agent.config.aliases import Alias
 from docker_agent.config.decode import decode
 from docker_agent.config.tree import Raw
 from docker_agent.config.yaml_writing import write_yaml
+from docker_agent.disk import write_whole
 from docker_agent.errors import ConfigError
 
 _KEY = "aliases"
@@ -27,11 +28,8 @@ def write_aliases(path: Path, changes: Mapping[str, Alias | None]) -> None:
     try:
         old = path.read_bytes() if path.exists() else b""
         text = changed(old, str(path), changes)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = path.with_name(f"{path.name}.new")
-        made.touch(mode=path.stat().st_mode & 0o777 if path.exists() else 0o600)
-        made.write_text(text, encoding="utf-8")
-        made.replace(path)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+        write_whole(path, text.encode(), mode=mode)
     except OSError as exc:
         raise ConfigError(f"{path} cannot be changed: {exc.strerror or exc}") from exc
 

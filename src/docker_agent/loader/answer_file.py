@@ -7,16 +7,14 @@ import asyncio
 import fcntl
 import hashlib
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from docker_agent.config.agent_file import Agent, Cache
+from docker_agent.disk import write_whole
 from docker_agent.messages import UNREADABLE
 from docker_agent.runtime.answers import (
     ANSWER_SECONDS,
@@ -102,20 +100,10 @@ class FileAnswers:
             self._kept = {**fresh, key: Kept(text, self._now())}
             while len(self._kept) > self._limit:
                 del self._kept[next(iter(self._kept))]
-            self._replace(msgspec.json.format(msgspec.json.encode(self._kept), indent=1))
+            data = msgspec.json.format(msgspec.json.encode(self._kept), indent=1)
+            write_whole(self._path, data)
             found = self._path.stat()
             self._seen = (found.st_mtime_ns, found.st_size)
-
-    def _replace(self, data: bytes) -> None:
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).replace(self._path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
 
 
 def caching(agent: Agent, facts: tuple[str, ...], base: Path, *, trusted: bool) -> Caching | None:

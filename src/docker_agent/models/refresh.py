@@ -17,6 +17,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
+from docker_agent.disk import write_whole
 from docker_agent.errors import ConfigError
 from docker_agent.messages import UNREADABLE
 from docker_agent.models.catalogue import FILE, Database, Kept, decode_providers, read_kept
@@ -102,10 +103,7 @@ async def _read(response: Response) -> bytes:
 def _keep(folder: Path, kept: Kept) -> None:
     path = folder / FILE
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = path.with_suffix(".part")
-        half.write_bytes(msgspec.json.encode(kept))
-        half.replace(path)
+        write_whole(path, msgspec.json.encode(kept))
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from docker_agent.disk import read_whole, write_whole
 from docker_agent.errors import ConfigError
 from docker_agent.registry.artifact import MAX_FILE, MAX_MANIFEST, agent_layer, digest_of
-from docker_agent.registry.disk import read_whole, write_whole
 from docker_agent.registry.reference import Reference
 
 log = logging.getLogger(__name__)

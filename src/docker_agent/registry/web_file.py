@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from docker_agent.disk import read_whole, write_whole
 from docker_agent.errors import ConfigError
 from docker_agent.registry.artifact import MAX_FILE
-from docker_agent.registry.disk import read_whole, write_whole
 from docker_agent.registry.http import Client, RemoteError, Step
 
 log = logging.getLogger(__name__)

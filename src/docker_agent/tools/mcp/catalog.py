@@ -4,8 +4,6 @@ agent-file.md §2.10."""
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ import anyio
 import msgspec
 
 from docker_agent.config.convert import did_you_mean
+from docker_agent.disk import write_whole
 from docker_agent.env.directories import private
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.messages import JSON, UNREADABLE
@@ -187,9 +186,6 @@ def _read(path: Path | None, url: str) -> _Kept | None:
 
 def _write(path: Path, kept: _Kept) -> None:
     try:
-        handle, name = tempfile.mkstemp(dir=private(path.parent), prefix=path.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(kept))
-        Path(name).replace(path)
+        write_whole(private(path.parent) / path.name, msgspec.json.encode(kept))
     except (OSError, ConfigError) as exc:
         log.warning("Docker's MCP catalogue cannot be kept: %s", exc)

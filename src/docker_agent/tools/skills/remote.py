@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from docker_agent.disk import write_whole
 from docker_agent.env.directories import private
 from docker_agent.errors import ConfigError, ToolError
 from docker_agent.tools.skills.skill import MAX_FILE, SKILL_FILE, Skill, read_skill_file
@@ -114,9 +115,7 @@ class Shelf:
     def _keep(self, url: str, kept: Kept) -> None:
         try:
             place = private(self._folder) / self._place(url).name
-            new = place.with_suffix(".new")
-            new.write_bytes(msgspec.msgpack.encode(kept))
-            new.replace(place)
+            write_whole(place, msgspec.msgpack.encode(kept))
         except (OSError, ConfigError) as exc:
             log.warning("%s is not kept: %s", url, exc)
 
