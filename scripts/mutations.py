@@ -304,15 +304,15 @@ MUTATIONS = [
         MCP_STDIO,
     ),
     Mutation(
-        "tools/mcp/stdio.py",
+        "tools/child.py",
         "            await self._signal(signal.SIGKILL)",
         "            pass",
         MCP_STDIO,
     ),
     Mutation(
         "tools/mcp/stdio.py",
-        "                    if lines.overlong:",
-        "                    if False:",
+        "                if lines.overlong:",
+        "                if False:",
         MCP_STDIO,
     ),
     Mutation(
@@ -354,8 +354,8 @@ MUTATIONS = [
     ),
     Mutation(
         "tools/mcp/open.py",
-        "    if not opening.trusted:\n        return _failing(UNTRUSTED)",
-        "    if False:\n        return _failing(UNTRUSTED)",
+        "    if not opening.trusted:\n        return failing(UNTRUSTED)",
+        "    if False:\n        return failing(UNTRUSTED)",
         MCP_DOCKER,
     ),
     Mutation(

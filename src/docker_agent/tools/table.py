@@ -19,7 +19,7 @@ from docker_agent.tools.a2a import A2aOptions, open_agent
 from docker_agent.tools.api import Api, ApiOptions
 from docker_agent.tools.background_agents import BackgroundAgentTools
 from docker_agent.tools.background_jobs import BackgroundJobs, BackgroundJobsOptions
-from docker_agent.tools.environment import own_environment, scrubbed
+from docker_agent.tools.environment import scrubbed
 from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
@@ -33,6 +33,7 @@ from docker_agent.tools.openapi import OpenApiOptions, open_api_document
 from docker_agent.tools.opening import NoOptions, Opening
 from docker_agent.tools.plan import Plans
 from docker_agent.tools.port import Toolset
+from docker_agent.tools.program import environ_of
 from docker_agent.tools.python import PythonOptions, PythonTools, functions_of
 from docker_agent.tools.rag.open import open_rag
 from docker_agent.tools.script import Script
@@ -80,14 +81,14 @@ async def open_filesystem(options: Raw, opening: Opening) -> AsyncGenerator[Tool
 async def open_shell(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     """The `shell` toolset."""
     wanted = convert(options, ShellOptions)
-    yield Shell(opening.working_dir, _environ(options, opening), safer=wanted.safer)
+    yield Shell(opening.working_dir, environ_of(options, opening), safer=wanted.safer)
 
 
 @asynccontextmanager
 async def open_background_jobs(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     """The `background_jobs` toolset. Its jobs end with the team, all at once."""
     convert(options, BackgroundJobsOptions)
-    toolset = BackgroundJobs(opening.working_dir, _environ(options, opening), opening.jobs)
+    toolset = BackgroundJobs(opening.working_dir, environ_of(options, opening), opening.jobs)
     opening.background.own(toolset)
     try:
         yield toolset
@@ -99,14 +100,8 @@ async def open_background_jobs(options: Raw, opening: Opening) -> AsyncGenerator
 async def open_script(options: Raw, opening: Opening) -> AsyncGenerator[Toolset]:
     """The `script` toolset."""
     wanted = convert(options, ScriptOptions)
-    environ = _environ(options, opening)
+    environ = environ_of(options, opening)
     yield Script(wanted, opening.working_dir, environ, opening.secrets.get)
-
-
-def _environ(options: Raw, opening: Opening) -> dict[str, str]:
-    """What the processes of a toolset get: its `env` wins."""
-    own = own_environment(options.get("env"), opening.secrets.get)
-    return {**scrubbed(os.environ, opening.withheld), **own}
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from mcp_types import CONNECTION_CLOSED
 from pydantic import ValidationError
 
 from docker_agent.addresses import is_public
+from docker_agent.tools.child import Program
 from docker_agent.tools.life import End, Ended, StartError, leaves, told
 from docker_agent.tools.mcp.http import (
     Allowed,
@@ -28,7 +29,7 @@ from docker_agent.tools.mcp.http import (
 )
 from docker_agent.tools.mcp.limits import REQUEST_TIMEOUT
 from docker_agent.tools.mcp.oauth import NEEDS_LOGIN
-from docker_agent.tools.mcp.options import Address, Program, TransportKind
+from docker_agent.tools.mcp.options import Address, TransportKind
 from docker_agent.tools.mcp.session import Hello, Session, Transport, open_session
 from docker_agent.tools.mcp.stdio import open_stdio
 

@@ -15,8 +15,8 @@ from docker_agent.config.expand import Lookup, expand_shell, variable_names
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
 from docker_agent.messages import JSON
+from docker_agent.tools.child import Program
 from docker_agent.tools.mcp.catalog import Entry
-from docker_agent.tools.mcp.options import Program
 
 NO_DOCKER = "without Docker, an 'mcps' entry with a 'command' can take its place"
 NO_GATEWAY = (

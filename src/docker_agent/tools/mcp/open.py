@@ -15,17 +15,17 @@ from docker_agent.config.expand import expand_template
 from docker_agent.config.toolset import OAuth, Remote
 from docker_agent.config.tree import Raw
 from docker_agent.errors import ConfigError
-from docker_agent.tools.environment import own_environment, scrubbed
 from docker_agent.tools.life import Ended, StartError, policy_of
 from docker_agent.tools.mcp.catalog import URL_VARIABLE, load_catalog
 from docker_agent.tools.mcp.gateway import NO_GATEWAY, Gateway, lacks_gateway, secrets_of
 from docker_agent.tools.mcp.limits import CALL_TIMEOUT
-from docker_agent.tools.mcp.options import McpOptions, addresses_of, label_of, program_of
+from docker_agent.tools.mcp.options import McpOptions, addresses_of, label_of
 from docker_agent.tools.mcp.passed import PassedOn
 from docker_agent.tools.mcp.tokens import Tokens
 from docker_agent.tools.mcp.toolset import Connect, Mcp, Server, loaded
 from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Toolset
+from docker_agent.tools.program import UNTRUSTED, environ_of, failing, program_of
 from docker_agent.tools.web_headers import Templates
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOCKER = "docker:"
-UNTRUSTED = (
-    "the agent file is not on this machine and names a command to start; "
-    "if you trust it, start the server with --safety"
-)
 
 
 @asynccontextmanager
@@ -78,7 +74,7 @@ async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | P
         f"catalogue {url}", lambda: load_catalog(opening.cache_dir, url)
     )
     if problem := catalog.unknown(name):
-        return Mcp(_server(wanted, opening, _failing(problem)))
+        return Mcp(_server(wanted, opening, failing(problem)))
     entry = catalog.entry(name)
     if entry.type == "remote" and entry.remote is not None:
         found = Remote(
@@ -90,9 +86,9 @@ async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | P
         return _remote(msgspec.structs.replace(wanted, remote=found), found, opening)
     secrets = secrets_of(options, name, entry, opening.secrets.get)
     try:
-        environ = _environ(options, opening)
+        environ = environ_of(options, opening)
     except ConfigError as exc:
-        return Mcp(_server(wanted, opening, _failing(str(exc))))
+        return Mcp(_server(wanted, opening, failing(str(exc))))
     gateway = Gateway(
         name,
         catalog.gateway_url,
@@ -119,17 +115,6 @@ async def _docker(options: Raw, wanted: McpOptions, opening: Opening) -> Mcp | P
     return Mcp(_server(wanted, opening, connect))
 
 
-def _failing(problem: str) -> Connect:
-    """A server that cannot be had."""
-
-    @asynccontextmanager
-    async def connect(ended: Ended) -> AsyncGenerator[Session]:
-        raise StartError(problem, lasting=True)
-        yield
-
-    return connect
-
-
 def _server(wanted: McpOptions, opening: Opening, connect: Connect) -> Server:
     return Server(
         label=label_of(opening.name, wanted),
@@ -142,12 +127,11 @@ def _server(wanted: McpOptions, opening: Opening, connect: Connect) -> Server:
 
 def _program(options: Raw, wanted: McpOptions, opening: Opening) -> Connect:
     if not opening.trusted:
-        return _failing(UNTRUSTED)
+        return failing(UNTRUSTED)
     try:
-        environ = _environ(options, opening)
-        program = program_of(options, wanted, opening.working_dir, environ, opening.secrets.get)
+        program = program_of(options, wanted, opening)
     except ConfigError as exc:
-        return _failing(str(exc))
+        return failing(str(exc))
 
     @asynccontextmanager
     async def connect(ended: Ended) -> AsyncGenerator[Session]:
@@ -158,12 +142,6 @@ def _program(options: Raw, wanted: McpOptions, opening: Opening) -> Connect:
             yield session
 
     return connect
-
-
-def _environ(options: Raw, opening: Opening) -> dict[str, str]:
-    """What the process gets: the server's own environment without secrets, then the file's."""
-    own = own_environment(options.get("env"), opening.secrets.get)
-    return {**scrubbed(os.environ, opening.withheld), **own}
 
 
 def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | PassedOn:
@@ -207,4 +185,4 @@ def _remote(wanted: McpOptions, remote: Remote, opening: Opening) -> Mcp | Passe
     except ConfigError as exc:
         if "${" not in remote.url:
             raise
-        return Mcp(_server(wanted, opening, _failing(str(exc))))
+        return Mcp(_server(wanted, opening, failing(str(exc))))

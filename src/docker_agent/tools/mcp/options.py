@@ -1,4 +1,4 @@
-"""What an `mcp` entry of an agent file may say, and what it comes to: a program or an address."""
+"""What an `mcp` entry of an agent file may say, and the addresses it comes to."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from docker_agent.config.expand import Lookup, expand_shell
 from docker_agent.config.toolset import Lifecycle, Remote
 from docker_agent.config.tree import Raw
-from docker_agent.errors import ConfigError
+from docker_agent.tools.program import program_label
 
 TransportKind = Literal["auto", "streamable", "sse"]
-
-_RUNNERS = frozenset(
-    ("npx", "uvx", "uv", "bunx", "bun", "pnpm", "node", "deno", "python", "python3", "docker")
-)
-"""Commands whose first argument says more than they do themselves."""
 
 
 class McpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,16 +33,6 @@ class McpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     config: Raw | None = None
     lifecycle: Lifecycle = Lifecycle()
     allow_private_ips: bool = False
-
-
-class Program(msgspec.Struct, frozen=True):
-    """What to start: `argv`, where, with which whole environment. `hint` is said when the command
-    is not there."""
-
-    argv: tuple[str, ...]
-    directory: Path
-    environ: Mapping[str, str]
-    hint: str = "install it, or give its path"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -89,32 +73,6 @@ def addresses_of(
     return (Address(url, kind, headers, private=private),)
 
 
-def program_of(
-    options: Raw, wanted: McpOptions, working_dir: Path, environ: Mapping[str, str], env: Lookup
-) -> Program:
-    """The program of a `command` entry, its arguments and folder expanded.
-
-    Raises `ConfigError` for variables that are not set. Source: runtime.md §8.6, §10.2.
-    """
-    declared = options.get("args")
-    places = list(declared.elements()) if declared is not None else []
-    arguments = [expanded(text, at, env) for text, at in zip(wanted.args, places, strict=True)]
-    folder = expand_shell(wanted.working_dir, env, "empty")
-    try:
-        directory = working_dir / Path(folder).expanduser()
-    except RuntimeError as exc:
-        raise options.key_error("working_dir", str(exc)) from exc
-    return Program((wanted.command, *arguments), directory, environ)
-
-
-def expanded(text: str, at: Raw, env: Lookup) -> str:
-    """A value with its variables; one that is not set is an error at its line."""
-    try:
-        return expand_shell(text, env)
-    except ConfigError as exc:
-        raise at.error(str(exc)) from exc
-
-
 def label_of(name: str, wanted: McpOptions) -> str:
     """What messages call a server: its name, or what tells it apart from others."""
     if name:
@@ -123,11 +81,7 @@ def label_of(name: str, wanted: McpOptions) -> str:
         return wanted.ref.removeprefix("docker:")
     if wanted.remote is not None:
         return _place(wanted.remote.url)
-    command = Path(wanted.command).name
-    if command not in _RUNNERS:
-        return command
-    plain = [each for each in wanted.args if each and not each.startswith("-")]
-    return f"{command} {plain[0]}" if plain else command
+    return program_label(wanted)
 
 
 def _place(url: str) -> str:
