@@ -28,10 +28,11 @@ from docker_agent.server.errors import ROWS
 from docker_agent.server.openapi import document
 from docker_agent.server.routes.metrics import ROWS as METRICS
 from docker_agent.tools import table as tools
+from docker_agent.tools.lsp.tools import TOOLS as LSP_TOOLS
 from docker_agent.tools.port import Around, Draft
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from scripts.provider_docs import auto_rows, not_yet, provider_rows, works_rows
+from scripts.provider_docs import auto_rows, provider_rows, works_rows
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 _EXAMPLES_HEAD = """\
@@ -165,9 +166,9 @@ def works() -> str:
 
 
 def providers() -> str:
-    """All providers, and what is missing."""
+    """All providers."""
     head = ("provider", "protocol", "address", "variables", "", "run for real")
-    return table(head, provider_rows()) + not_yet()
+    return table(head, provider_rows())
 
 
 def auto() -> str:
@@ -176,14 +177,8 @@ def auto() -> str:
 
 
 def toolsets() -> str:
-    """The toolsets with their tools, and what is missing."""
-    missing = ", ".join(f"`{name}`" for name in sorted(tools.NOT_YET))
-    parts = [_toolset(name, asyncio.run(_specs(name))) for name in tools.TOOLSETS]
-    return (
-        "\n".join(parts)
-        + f"\nNot yet: {missing}. An agent that names one of them runs without it, and the log at "
-        "the start says so.\n"
-    )
+    """The toolsets with their tools."""
+    return "\n".join(_toolset(name, asyncio.run(_specs(name))) for name in tools.TOOLSETS)
 
 
 def _toolset(name: str, specs: Sequence[ToolSpec]) -> str:
@@ -198,6 +193,8 @@ def _toolset(name: str, specs: Sequence[ToolSpec]) -> str:
 
 async def _specs(name: str) -> Sequence[ToolSpec]:
     """The tools it has by itself; none when they come from the agent file."""
+    if name == "lsp":
+        return [tool.spec for tool in LSP_TOOLS]
     with tempfile.TemporaryDirectory() as data:
         opening = tools.Opening(Path.cwd(), Values({}), data_dir=Path(data))
         try:

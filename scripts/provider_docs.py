@@ -110,14 +110,6 @@ def works_rows() -> Iterator[tuple[str, ...]]:
         yield protocol, *carried
 
 
-def not_yet() -> str:
-    """The sentence about what is missing."""
-    if not table.NOT_YET:
-        return ""
-    missing = ", ".join(f"`{name}`" for name in table.NOT_YET)
-    return f"\nNot yet: {missing}. A file that needs one of them does not start.\n"
-
-
 def auto_rows() -> Iterator[tuple[str, str, str]]:
     """What `auto` looks for, in order."""
     spoken = {*ENDPOINTS, *table.PROVIDERS}

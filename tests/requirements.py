@@ -29,6 +29,7 @@ from tests.promises.keeping import KEEPING
 from tests.promises.lasting import LASTING
 from tests.promises.loading import LOADING
 from tests.promises.local import LOCAL
+from tests.promises.lsp import LSP
 from tests.promises.mcp import MCP
 from tests.promises.models_road import MODELS
 from tests.promises.native import NATIVE
@@ -78,6 +79,7 @@ PROMISES: tuple[Promise, ...] = (
     *CHATGPT,
     *WEBSOCKET,
     *MCP,
+    *LSP,
     *LOCAL,
     *DESIGN,
     *BENCH,

@@ -210,6 +210,30 @@ def test_the_catalogue_example_finds_and_uses_a_server(
 
 
 @requirement("style:examples")
+def test_the_language_server_example_knows_code(
+    serve: Serve, model: Model, env: dict[str, str], tmp_path: Path
+) -> None:
+    """examples/language-server.yaml: a definition by one server, problems by both."""
+    (tmp_path / "shapes.py").write_text("import os\n\ndef area():\n    return 1\n")
+    (tmp_path / "main.py").write_text("from shapes import area\n\nprint(area())\n")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    folder = ("--working-dir", str(tmp_path))
+    server = serve(EXAMPLES / "language-server.yaml", *folder, env={**env, "PATH": path})
+    main, shapes = str(tmp_path / "main.py"), str(tmp_path / "shapes.py")
+    model.script(
+        call("lsp_definition", {"file": main, "line": 3, "character": 8}),
+        call("lsp_diagnostics", {"file": shapes}),
+        say("Look there."),
+    )
+    assert server.client().chat("where is it?").content == "Look there."
+    told = [m["content"] for m in model.heard[-1].messages if m["role"] == "tool"]
+    assert told[0] == f"{shapes}:3:5: def area():"
+    assert (
+        told[1].startswith("lsp jedi-language-server:\n") and "`os` imported but unused" in told[1]
+    )
+
+
+@requirement("style:examples")
 def test_the_guarded_shell_refuses_what_it_should(
     serve: Serve, model: Model, env: dict[str, str]
 ) -> None:

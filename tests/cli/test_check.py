@@ -87,22 +87,6 @@ def test_models_that_are_no_agents_own_are_looked_at_too(tmp_path: Path) -> None
         assert f"unknown provider type '{name}x'; did you mean '{name}'?" in told["problems"][0]
 
 
-@requirement("cli:check:unsupported")
-def test_a_toolset_that_is_left_out_is_shown_so(tmp_path: Path) -> None:
-    """Not as one whose tools will be known later."""
-    (tmp_path / "lsp.yaml").write_text(
-        "agents: {root: {model: openai/gpt-5, "
-        "toolsets: [{type: lsp, command: x}, {type: think}]}}\n"
-    )
-    env = {"OPENAI_API_KEY": "k"}
-    done = run_command("check", "lsp.yaml", home=tmp_path, env=env)
-    assert "    ├── toolset lsp: left out, as it is not supported yet\n" in done.stdout
-    assert "warning: agents.root.toolsets[0]: 'lsp' is not supported yet" in done.stdout
-    told = json.loads(run_command("check", "lsp.yaml", "--json", home=tmp_path, env=env).stdout)
-    shown = told["agents"][0]["toolsets"]
-    assert [(one["tools"], one["supported"]) for one in shown] == [([], False), (["think"], True)]
-
-
 @requirement("cli:check:hooks")
 @pytest.mark.parametrize(
     ("event", "name", "said"),
@@ -161,7 +145,6 @@ def test_other_programs_get_json(tmp_path: Path) -> None:
             "tools": ["read_file", "write_file"],
             "refused": ["read_file"],
             "refused_in_part": [],
-            "supported": True,
         }
     ]
     assert root["models"] == [{"name": "fast", "provider": "mine", "model": "m-1"}]

@@ -11,7 +11,7 @@ from docker_agent.errors import ConfigError
 from docker_agent.loader.choose import auto_model
 from docker_agent.messages import JSON
 from docker_agent.models.endpoints import ENDPOINTS
-from docker_agent.models.table import NOT_YET, PROVIDERS
+from docker_agent.models.table import PROVIDERS
 from tests.loader.loading import card, complaint, models
 from tests.requirements import requirement
 
@@ -189,14 +189,6 @@ async def test_a_candidate_may_have_a_name_and_needs_what_its_rules_lead_to(
         named={"provider": "mistral", "model": "n"},
     )
     assert await card(tmp_path, file, env) == chosen
-
-
-@requirement("loader:first-available")
-async def test_a_candidate_that_is_not_spoken_yet_is_passed_over(tmp_path: Path) -> None:
-    """agent-file.md §3.4: what cannot be used is not available, its key set or not."""
-    unspoken = [name for name in NOT_YET if not name.startswith("openai_")]
-    file = selector(*(f"{name}/c" for name in unspoken), "ollama/z")
-    assert await card(tmp_path, file, EVERY_KEY) == ("ollama", "z")
 
 
 @requirement("loader:first-available")

@@ -54,9 +54,6 @@ FORMS = [
             "cli:check:refused-in-part": (
                 "A tool of which a safety mode refuses some calls is not shown as refused."
             ),
-            "cli:check:unsupported": (
-                "`check` shows a toolset that is not supported yet as left out."
-            ),
             "cli:check:json": (
                 "`check --json` says the same to programs, each problem by itself, and no secret."
             ),

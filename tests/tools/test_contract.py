@@ -24,6 +24,7 @@ from docker_agent.tools.opening import Opening
 from docker_agent.tools.port import Scope, Status, Toolset
 from docker_agent.tools.table import TOOLSETS
 from tests.requirements import requirement
+from tests.tools.lsp.opening import scripted
 from tests.tools.mcp.opening import plain
 from tests.tools.surroundings import around, context
 from tests.tools.web_server import Answer, site
@@ -64,6 +65,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "open_url": {"url": "https://example.com"},
     "python": {"ref": "contract_functions:shout"},
     "mcp": plain(),
+    "lsp": scripted(),
     "rag": {"rag_config": {"docs": ["."], "strategies": [{"type": "bm25"}]}},
 }
 """What a row needs to have tools; the others have theirs without a word."""

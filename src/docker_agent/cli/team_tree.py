@@ -76,9 +76,7 @@ def _model(role: str, model: ModelLook) -> str:
 
 def _toolset(toolset: ToolsetLook, agent: AgentLook) -> Iterator[str]:
     name = toolset.type if toolset.name == toolset.type else f"{toolset.type} {toolset.name}"
-    if not toolset.supported:
-        yield f"toolset {name}: left out, as it is not supported yet"
-    elif toolset.tools is None:
+    if toolset.tools is None:
         yield f"toolset {name}: its tools are known once it runs"
     else:
         yield f"toolset {name}: {', '.join(toolset.tools) or 'no tools'}"

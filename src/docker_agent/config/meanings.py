@@ -198,7 +198,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "shared": "one list for all agents of a conversation",
             "shell": "its tools by name, each a `cmd`",
             "api_config": "its one tool: `name`, `endpoint`, `method`, `args`, …",
-            "file_types": "the files it knows",
+            "file_types": "endings of the files it knows (`py`); all when left out",
             "sudo_askpass": "for interactive clients",
             "safer": "asks before destructive commands, which here refuses them",
             "recall": "for interactive clients",

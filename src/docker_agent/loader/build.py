@@ -25,7 +25,7 @@ from docker_agent.hooks.large_results import open_large_results
 from docker_agent.hooks.port import Hooks, Results
 from docker_agent.loader.answer_file import caching
 from docker_agent.loader.compacting import choices_of, compaction, wished
-from docker_agent.loader.entry import as_wished, with_search
+from docker_agent.loader.entry import as_wished, together, with_search
 from docker_agent.loader.externals import Part, gather
 from docker_agent.loader.hook_ports import asking, classified, no_web, posting
 from docker_agent.loader.hooks import agent_hooks, posts
@@ -186,8 +186,8 @@ class _Builder:
     async def _agent(
         self, agent: declared.Agent, rules: Rules | None, stack: AsyncExitStack
     ) -> Agent:
-        opened = [await self._toolset(agent, index, stack) for index in range(len(agent.toolsets))]
-        toolsets = [toolset for toolset in opened if toolset is not None]
+        opened = [await self._opened(agent, entry, stack) for entry in agent.toolsets]
+        toolsets = together(opened, agent.toolsets)
         toolsets, forks = await self._skills(agent, toolsets, rules, stack)
         model = await self._models.of_agent(agent, stack)
         instruction = self._text(agent, "instruction")
@@ -297,25 +297,15 @@ class _Builder:
         writer = await self._models.beside(wish.model, stack) if wish.model else None
         return compaction(wish, own, writer)
 
-    async def _toolset(
-        self, agent: declared.Agent, index: int, stack: AsyncExitStack
-    ) -> Toolset | None:
-        entry = agent.toolsets[index]
-        if entry.type in tools.NOT_YET:
-            log.warning(
-                "agents.%s.toolsets[%d]: '%s' is not supported yet; the agent runs without it",
-                agent.name,
-                index,
-                entry.type,
-            )
-            return None
-        return await self._opened(agent, entry, stack)
-
     async def _opened(self, agent: declared.Agent, entry: Entry, stack: AsyncExitStack) -> Toolset:
         entry = filled_in(agent, entry, self._file)
         models = await lent(entry, self._file, self._models, stack)
         opening = msgspec.structs.replace(
-            self._tools, name=entry.name, sub_agents=agent.sub_agents, lent=models
+            self._tools,
+            name=entry.name,
+            sub_agents=agent.sub_agents,
+            lent=models,
+            folders=tuple(each.options for each in agent.toolsets if each.type == "filesystem"),
         )
         toolset = await stack.enter_async_context(
             tools.TOOLSETS[entry.type](entry.options, opening)

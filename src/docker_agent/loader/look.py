@@ -69,15 +69,13 @@ class ModelLook(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ToolsetLook(msgspec.Struct, frozen=True):
     """One toolset: its tools, None when they are known only while it runs, and those of them that
-    the safety mode or a rule will refuse whatever their arguments, or for some of them. One that is
-    not `supported` never has any."""
+    the safety mode or a rule will refuse whatever their arguments, or for some of them."""
 
     type: str
     name: str
     tools: tuple[str, ...] | None
     refused: tuple[str, ...] = ()
     refused_in_part: tuple[str, ...] = ()
-    supported: bool = True
 
 
 class AgentLook(msgspec.Struct, frozen=True):
@@ -300,9 +298,6 @@ class _Looking:
         self, agent: Agent, entry: DeclaredToolset, mode: SafetyMode, place: str
     ) -> ToolsetLook:
         name = entry.name or entry.type
-        if entry.type in tools.NOT_YET:
-            log.warning("%s: %r is not supported yet; the agent runs without it", place, entry.type)
-            return ToolsetLook(entry.type, name, (), supported=False)
         if entry.type not in QUIET:
             return ToolsetLook(entry.type, name, None)
         around = Around(agent.name, "", None, {}, Draft())

@@ -175,8 +175,6 @@ class Models:
         return lacking
 
     def _refuse_provider(self, model: DeclaredModel) -> None:
-        if model.provider in table.NOT_YET:
-            raise model.error(f"provider '{model.provider}' is not supported yet", "provider")
         raise unknown_provider(model, model.provider, [*known_providers(self._file)])
 
     async def of_agent(self, agent: declared.Agent, stack: AsyncExitStack) -> Model:
@@ -251,8 +249,6 @@ class Models:
 
     async def _open_one(self, name: str, model: DeclaredModel, stack: AsyncExitStack) -> Model:
         resolved = self._newest(name, resolve(model, self._file.providers))
-        if resolved.protocol in table.NOT_YET:
-            raise model.error(f"'{resolved.protocol}' is not supported yet")
         if resolved.protocol not in table.PROVIDERS:
             raise unknown_provider(model, resolved.protocol, [*known_providers(self._file)])
         warn_of_caps(resolved)

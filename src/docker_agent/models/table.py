@@ -67,9 +67,6 @@ class Opening(msgspec.Struct, frozen=True):
 
 Open = Callable[[Resolved, Opening], AbstractAsyncContextManager[Model]]
 
-NOT_YET: tuple[str, ...] = ()
-"""Protocols of agent files that this program does not speak yet; such a model stops the start."""
-
 
 class Reached(msgspec.Struct, frozen=True):
     """Where a model is, with its key in `headers`, and the texts no message may show."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from docker_agent.config.tree import Raw
 from docker_agent.env.chain import Secrets
 from docker_agent.tools.background import Background
+from docker_agent.tools.filesystem.work import PathLocks
 from docker_agent.tools.jobs import Jobs
 from docker_agent.tools.rag.lent import Lent
 
@@ -25,7 +27,9 @@ class Opening(msgspec.Struct, frozen=True):
     `config_dir` is what relative paths of the file mean (None: it lies on no disk), `source` the
     file's full name, `data_dir` where data of agents is kept, `cache_dir` where downloads are.
     `name` is the one that the entry has, `sub_agents` are those of its agent, `background` keeps
-    what it starts, `jobs` are those of the whole server, `lent` the models that it asks.
+    what it starts, `jobs` are those of the whole server, `lent` the models that it asks. `folders`
+    are the options of the agent's own `filesystem` entries, `locks` those of files that are
+    written.
     """
 
     working_dir: Path
@@ -41,6 +45,8 @@ class Opening(msgspec.Struct, frozen=True):
     background: Background = msgspec.field(default_factory=Background)
     jobs: Jobs = msgspec.field(default_factory=Jobs)
     lent: Lent = Lent()
+    folders: tuple[Raw, ...] = ()
+    locks: PathLocks = msgspec.field(default_factory=PathLocks)
 
     def own_data(self, kind: str) -> Path | None:
         """Where data of this kind lies that belongs to this file alone; None without a data

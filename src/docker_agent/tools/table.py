@@ -24,6 +24,7 @@ from docker_agent.tools.fetch import Fetch, FetchOptions
 from docker_agent.tools.filesystem.options import FilesystemOptions
 from docker_agent.tools.filesystem.toolset import Filesystem
 from docker_agent.tools.kept_file import digest
+from docker_agent.tools.lsp.open import open_lsp
 from docker_agent.tools.mcp.catalog_toolset import McpCatalogOptions, open_catalog
 from docker_agent.tools.mcp.open import open_mcp
 from docker_agent.tools.memory import MemoryOptions, MemoryTools, memory_path
@@ -71,6 +72,7 @@ async def open_filesystem(options: Raw, opening: Opening) -> AsyncGenerator[Tool
         opening.working_dir,
         lambda text: expand_shell(text, opening.secrets.get),
         environ=scrubbed(os.environ, opening.withheld),
+        locks=opening.locks,
     )
     if toolset.opened:
         log.warning("filesystem: allow_list opens %s", ", ".join(toolset.opened))
@@ -311,13 +313,6 @@ TOOLSETS: Mapping[str, Open] = {
     "python": open_python,
     "mcp": open_mcp,
     "mcp_catalog": open_mcp_catalog,
+    "lsp": open_lsp,
     "rag": open_rag,
 }
-
-NOT_YET = frozenset(
-    [
-        "lsp",
-    ]
-)
-"""Types of agent files that this program does not have yet: the agent runs without them, with one
-warning each at the start."""

@@ -14,7 +14,7 @@ from docker_agent.models.endpoints import ENDPOINTS
 from docker_agent.models.http import open_http
 from docker_agent.models.port import Ask, ModelCard
 from docker_agent.models.resolve import Resolved
-from docker_agent.models.table import NOT_YET, PROVIDERS, Opening
+from docker_agent.models.table import PROVIDERS, Opening
 from tests.models.talking import HI, TOOLS, Told
 from tests.models.test_resolve import resolved
 from tests.requirements import requirement
@@ -116,7 +116,6 @@ def test_the_api_is_chosen_by_the_models_name(
 def test_both_apis_are_spoken() -> None:
     """agent-file.md §3.1 step 5: known types."""
     assert {CHAT, RESPONSES} <= set(PROVIDERS)
-    assert RESPONSES not in NOT_YET
 
 
 @requirement("models:responses:reached")

@@ -58,8 +58,8 @@ class Directories(msgspec.Struct, frozen=True):
 
 def write_file(disk: Disk, wanted: WriteFile, stop: Stop) -> ToolResult:
     """Write a file, making the directories above it."""
-    data = _encoded(wanted.content)
-    _replace(disk.boundary.locate(wanted.path), data)
+    data = encoded(wanted.content)
+    replace(disk.boundary.locate(wanted.path), data)
     return ToolResult(f"File written successfully: {wanted.path} ({len(data)} bytes)")
 
 
@@ -71,7 +71,7 @@ def edit_file(disk: Disk, wanted: EditFile, stop: Stop) -> ToolResult:
     text = _content(place)
     for number, edit in enumerate(wanted.edits, 1):
         text = _edited(text, edit, number)
-    _replace(place, _encoded(text))
+    replace(place, encoded(text))
     counts = [len(edit.old) for edit in wanted.edits]
     if len(counts) == 1:
         return ToolResult(f"File edited successfully. Replaced {counts[0]} characters")
@@ -138,14 +138,17 @@ def _content(place: Place) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """Text as it is written. Raises `ToolError` for what is no text."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:
         raise ToolError("the text holds half a character (a lone surrogate)") from exc
 
 
-def _replace(place: Place, data: bytes) -> None:
+def replace(place: Place, data: bytes) -> None:
+    """Put a file of these bytes in the place of what is there, whole or not at all; missing
+    directories are made. Raises `ToolError`."""
     with parent_of(place, make=True) as (parent, name), explained(place):
         try:
             old = os.stat(name, dir_fd=parent, follow_symlinks=False)

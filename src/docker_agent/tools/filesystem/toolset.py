@@ -142,8 +142,8 @@ class Filesystem:
     """Files below the allowed directories, for all runs at once.
 
     `expand` gives an entry of a list its value (`~`, `$VAR`) and raises `ConfigError` when a
-    variable is not set. `environ` is the whole environment of post_edit commands. Raises
-    `ConfigError` for options that cannot be honoured.
+    variable is not set. `environ` is the whole environment of post_edit commands, `locks` are held
+    while a file is written. Raises `ConfigError` for options that cannot be honoured.
     Source: runtime.md §9.1, chat-server.md §6.
     """
 
@@ -157,6 +157,7 @@ class Filesystem:
         expand: Callable[[str], str],
         *,
         environ: Mapping[str, str],
+        locks: PathLocks | None = None,
         search_seconds: float = search.SEARCH_SECONDS,
         command_seconds: float = COMMAND_SECONDS,
     ) -> None:
@@ -165,7 +166,7 @@ class Filesystem:
         self._post_edits = PostEdits(
             options.post_edit, boundary.working_dir, environ, command_seconds
         )
-        self._locks = PathLocks()
+        self._locks = locks or PathLocks()
         self._by_name = {tool.spec.name: tool for tool in TOOLS}
         self._tools = ToolList(
             [tool.spec for tool in TOOLS], instructions=_instructions(boundary, options)

@@ -1,0 +1,1 @@
+"""Language servers as toolsets: what a code editor asks of one, asked by a model."""
