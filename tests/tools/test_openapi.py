@@ -24,7 +24,7 @@ from docker_agent.tools.port import Around, Draft
 from docker_agent.tools.select import select
 from docker_agent.tools.web import open_web
 from docker_agent.tools.web_answer import MAX_CHARACTERS
-from docker_agent.tools.web_documents import PAUSES, TTL
+from docker_agent.tools.web_documents import MAX_KEPT, PAUSES, TTL
 from tests.requirements import requirement
 from tests.tools.surroundings import context
 from tests.tools.web_server import (
@@ -564,6 +564,22 @@ async def test_a_document_that_comes_late_is_taken_then() -> None:
         web_site.pages["/api/openapi.json"] = Answer(json.dumps(PETS))
         clock.now += PAUSES[0]
         assert len((await toolset.tools(around())).specs) == 3
+
+
+@requirement("openapi:headers")
+async def test_many_callers_at_once_all_get_their_document() -> None:
+    """runtime.md §1.3: nobody's fetch is given up for somebody else's."""
+    page = Answer(json.dumps(document({"/a": {"get": {}}})))
+    headers = {"X-User": "${headers.X-User}"}
+    async with (
+        site({"/api/openapi.json": page}) as web_site,
+        describing(web_site, headers=headers) as toolset,
+    ):
+        users = [around({"x-user": f"user {number}"}) for number in range(2 * MAX_KEPT)]
+        listings = await asyncio.gather(*map(toolset.tools, users))
+        assert all(len(listing.specs) == 1 for listing in listings)
+        await toolset.tools(users[0])
+        assert len(web_site.heard) <= 2 * MAX_KEPT + 1
 
 
 @requirement("openapi:headers")

@@ -31,8 +31,11 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 120
 """How long a call may take where the file says nothing (runtime.md §3.8)."""
 
+MAX_SKILLS = 256
 MAX_DESCRIPTION = 2000
-"""Characters of what an agent, or one of its skills, says of itself."""
+MAX_TITLE = 200
+"""Skills of one agent that become tools, and characters of what it or one of them says of itself,
+and of its name."""
 
 _NOT_HERE = (404, 405, 410)
 """Statuses of a place where no card lies."""
@@ -131,7 +134,9 @@ class A2a:
         """Stop fetching, and give agents a moment to hear that their tasks are left."""
         await self._cards.close()
         if self._goodbyes:
-            await asyncio.wait(self._goodbyes, timeout=GOODBYE_SECONDS)
+            _, late = await asyncio.wait(self._goodbyes, timeout=GOODBYE_SECONDS)
+            for task in late:
+                task.cancel()
 
     async def tools(self, around: Around) -> ToolList:
         place = self._place(around.headers)
@@ -195,16 +200,20 @@ class A2a:
         return self._url.expanded(incoming)["url"], self._headers.expanded(incoming)
 
     def _listing(self, card: Card) -> ToolList:
-        described = card.description[:MAX_DESCRIPTION]
+        described, called = card.description[:MAX_DESCRIPTION], card.name[:MAX_TITLE]
+        if len(card.skills) > MAX_SKILLS:
+            log.warning(
+                "%s: only %d of its %d skills are tools", self.name, MAX_SKILLS, len(card.skills)
+            )
         skills = [
             (skill.id or skill.name, f"{skill.name}: {skill.description}".strip(": "))
-            for skill in card.skills
-        ] or [(card.name, described)]
+            for skill in card.skills[:MAX_SKILLS]
+        ] or [(called, described)]
         names = _names(self._prefix, [skill for skill, _ in skills])
         specs = [
             ToolSpec(
                 name,
-                text[:MAX_DESCRIPTION] or f"Ask the agent {card.name}.",
+                text[:MAX_DESCRIPTION] or f"Ask the agent {called}.",
                 _SAY.schema,
                 open_world=True,
                 category="a2a",
@@ -213,10 +222,8 @@ class A2a:
             )
             for name, (_, text) in zip(names, skills, strict=True)
         ]
-        called = card.name or self._prefix
-        return ToolList(
-            specs, instructions=_INSTRUCTIONS.format(name=called, description=described)
-        )
+        told = _INSTRUCTIONS.format(name=called or self._prefix, description=described)
+        return ToolList(specs, instructions=told)
 
 
 @asynccontextmanager

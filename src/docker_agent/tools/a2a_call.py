@@ -99,11 +99,12 @@ class Call:
 
     async def _post(self, request: Mapping[str, JSON], limit: asyncio.Timeout) -> None:
         """One exchange, answered at once or by a stream of events. Once the task of a stream is
-        over, `limit` comes soon."""
+        over, `limit` comes soon; one that breaks while its task is known is no loss, for the task
+        can be looked at."""
         events = EventReader()
 
         async def hear(piece: bytes) -> None:
-            for data in events.feed(piece):
+            for data in filter(bytes.strip, events.feed(piece)):
                 await self._take(data)
             if self.answer.whole:
                 soon = asyncio.get_running_loop().time() + LINGER_SECONDS
@@ -112,6 +113,8 @@ class Call:
         reply = await self._web.send(self._request(request, hear))
         if reply.cut:
             raise ToolError(f"the agent's answer has more than {MAX_ANSWER} bytes")
+        if reply.broken and not self.answer.works:
+            raise ToolError(reply.broken)
         if not 200 <= reply.status < 300:
             with suppress(Unreadable):
                 self.answer.hear(reply.body)
@@ -136,8 +139,12 @@ class Call:
         return Request(
             self._card.url,
             "POST",
-            headers={**self._headers, "A2A-Version": self._card.version},
-            plain={"Content-Type": "application/json", "Accept": wanted},
+            headers=self._headers,
+            plain={
+                "Content-Type": "application/json",
+                "Accept": wanted,
+                "A2A-Version": self._card.version,
+            },
             body=msgspec.json.encode(request),
             timeout=MAX_SECONDS if events else GOODBYE_SECONDS,
             limit=MAX_ANSWER,

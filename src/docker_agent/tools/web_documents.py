@@ -75,13 +75,16 @@ class Documents(Generic[Loaded]):
         key = (url, tuple(sorted(headers.items())))
         entry = self._entries.pop(key, None) or _Entry[Loaded]()
         self._entries[key] = entry
-        while len(self._entries) > MAX_KEPT:
-            oldest = self._entries.pop(next(iter(self._entries)))
-            if oldest.task is not None:
-                oldest.task.cancel()
         if entry.task is None and self._now() >= entry.due:
             entry.task = asyncio.create_task(self._renew(entry, url, headers))
+        self._forget_the_oldest()
         return entry
+
+    def _forget_the_oldest(self) -> None:
+        """Those that somebody waits for stay."""
+        idle = [key for key, entry in self._entries.items() if entry.task is None]
+        for key in idle[: max(0, len(self._entries) - MAX_KEPT)]:
+            del self._entries[key]
 
     @property
     def status(self) -> Status:
@@ -125,7 +128,7 @@ def shown(url: str) -> str:
     except ValueError:
         return "at an address that is none"
     host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl()
+    return parts._replace(netloc=host, query="", fragment="").geturl() or "(no address)"
 
 
 def host_of(url: str) -> str:

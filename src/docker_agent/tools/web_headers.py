@@ -16,7 +16,7 @@ _INCOMING = re.compile(
 _DASHED = re.compile(r"\$\{\s*headers\.([A-Za-z0-9_]+-[A-Za-z0-9_-]*)(?=\s*(?:\}|\|\||\?))")
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
 """Headers that hold credentials, beside those that say so by their names."""
-_SHORTEST_SECRET = 4
+_SHORTEST_SECRET = 6
 """Characters below which a value is taken for a word."""
 _BREAKS = re.compile(r"[\r\n\0]+")
 

@@ -26,7 +26,7 @@ USER_AGENT = f"docker-agent-python/{__version__}"
 
 class Reply(msgspec.Struct, frozen=True):
     """An answer: `body` unpacked, `cut` when there was more of it; names of `headers` in lower
-    case."""
+    case. `broken` says why a stream of events that was heard came to no proper end."""
 
     url: str
     status: int
@@ -34,6 +34,7 @@ class Reply(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     cut: bool = False
+    broken: str = ""
 
     @property
     def content_type(self) -> str:
@@ -84,8 +85,14 @@ class Session:
                 allow_redirects=False,
                 proxy=None if self._guarded else proxy_for(url),
             ) as response:
-                streams = response.status == 200 and response.content_type == EVENT_STREAM
-                taken, cut = await _read(response, limit, events if streams else None)
+                taken, cut, broken = b"", False, ""
+                if events and response.status == 200 and response.content_type == EVENT_STREAM:
+                    try:
+                        cut = await _heard(response, limit, events)
+                    except aiohttp.ClientError as exc:
+                        broken = what_failed(exc, str(url.host))
+                else:
+                    taken, cut = await _read(response, limit)
                 if cut:
                     response.close()
                 return Reply(
@@ -95,27 +102,34 @@ class Session:
                     {name.lower(): value for name, value in response.headers.items()},
                     taken,
                     cut,
+                    broken,
                 )
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise ToolError(what_failed(exc, str(url.host))) from exc
 
 
-async def _read(
-    response: aiohttp.ClientResponse, limit: int, hear: Hear | None
-) -> tuple[bytes, bool]:
-    """The body up to `limit` bytes, unless somebody hears it, and whether there was more."""
-    unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
+async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """The body up to `limit` bytes, and whether there was more."""
     taken = bytearray()
+
+    async def take(piece: bytes) -> None:
+        taken.extend(piece)
+
+    cut = await _heard(response, limit, take)
+    return bytes(taken), cut
+
+
+async def _heard(response: aiohttp.ClientResponse, limit: int, hear: Hear) -> bool:
+    """Have the first `limit` bytes of the body heard; whether there was more."""
+    unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
     arrived = unpacked = 0
     while piece := await response.content.readany():
         arrived += len(piece)
         room = limit - unpacked
         found = unpacker.feed(piece, room + 1)
         unpacked += len(found)
-        if hear is None:
-            taken += found[:room]
-        elif found[:room]:
+        if found[:room]:
             await hear(found[:room])
         if unpacked > limit or arrived > limit:
-            return bytes(taken), True
-    return bytes(taken), False
+            return True
+    return False

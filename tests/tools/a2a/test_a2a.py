@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from docker_agent.addresses import is_public
 from docker_agent.errors import ToolError
 from docker_agent.messages import ToolResult
-from docker_agent.tools.a2a import A2aHeaders
+from docker_agent.tools.a2a import MAX_SKILLS, A2aHeaders
 from docker_agent.tools.a2a_wire import Answer as WireAnswer
 from docker_agent.tools.port import MAX_NAME, Draft
 from docker_agent.tools.web_documents import TTL
@@ -420,11 +420,11 @@ async def test_an_agent_that_says_our_secret_is_not_quoted(status_code: int) -> 
         body = {"error": {"code": -32603, "message": said}}
         return Answer(json.dumps(body), status_code, type="application/json")
 
-    headers = {"Authorization": "Bearer ${env.TOKEN}", "X-Api-Key": "k-e-y"}
+    headers = {"Authorization": "Bearer ${env.TOKEN}", "X-Api-Key": "its-key"}
     async with agent(OLD, {}, {"/rpc": computed(page)}, headers=headers) as (toolset, peer):
         with pytest.raises(ToolError, match="error -32603: bad: ") as failed:
             await ask(toolset)
-        assert "s3cret" not in str(failed.value) and "k-e-y" not in str(failed.value)
+        assert "s3cret" not in str(failed.value) and "its-key" not in str(failed.value)
         peer.at.pages["/rpc"] = peer.answer
         peer.replies = {"message/stream": text("I know s3cret-token.")}
         assert (await ask(toolset)).text == "I know [REDACTED]."
@@ -524,6 +524,41 @@ async def test_a_task_that_never_ends_is_looked_at_until_its_time_is_over() -> N
         with pytest.raises(ToolError, match="not answered within 1 seconds"):
             await ask(toolset)
         assert peer.methods[:3] == ["message/send", "tasks/get", "tasks/get"]
+
+
+@requirement("a2a:stream")
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_stream_that_breaks_is_gone_after(known: bool) -> None:
+    """A task whose stream is lost is looked at; where no task is known the call has failed."""
+
+    async def breaks(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        first = event(status("working", "Wait. ")) if known else event(text("Wait. "))
+        chunk = b"%x\r\n%b\r\n" % (len(first), first)
+        head = STREAM_HEAD.replace(b"connection: close", b"transfer-encoding: chunked")
+        writer.write(head + chunk + b"ff\r\ndata: {")
+        await writer.drain()
+
+    done = {**TASK, "status": {"state": "completed"}, "artifacts": [artifact("7")["artifact"]]}
+    async with agent(OLD, {"message/stream": breaks, "tasks/get": done}) as (toolset, peer):
+        if known:
+            assert (await ask(toolset)).text == "Wait. 7"
+            assert peer.methods == ["message/stream", "tasks/get"]
+        else:
+            with pytest.raises(ToolError, match="broke before the answer was complete"):
+                await ask(toolset)
+
+
+@requirement("a2a:hostile")
+async def test_a_card_of_thousands_of_skills_costs_no_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """DESIGN.md §8: limits on every size."""
+    many = {**OLD, "name": "N" * 90_000, "skills": [{"id": "a"}] * 60_000}
+    async with agent(many, {}) as (toolset, _):
+        listing = await toolset.tools(around())
+        assert (len(listing.specs), len(listing.by_name)) == (MAX_SKILLS, MAX_SKILLS)
+        assert len(listing.instructions) < 1000
+        assert "only 256 of its 60000 skills are tools" in caplog.text
 
 
 @requirement("a2a:hostile")
