@@ -103,7 +103,7 @@ def test_thinking_is_shown_and_its_signature_comes_back(start: Start, third: Mod
     assert text_of(chunks) == "One moment.\n\n42"
     deltas = [one["choices"][0]["delta"] for one in chunks if one["choices"]]
     thought = "".join(delta.get("reasoning_content") or "" for delta in deltas)
-    assert thought == "I should note it.Done."
+    assert thought == "I should note it.\n\nDone."
     config = third.heard[0].body["generationConfig"]
     assert config == {"thinkingConfig": {"includeThoughts": True, "thinkingLevel": "LOW"}}
 
