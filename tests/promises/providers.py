@@ -30,11 +30,13 @@ PROVIDERS = [
             ),
             "models:recording:command": "docker-agent record serves or asks, and records.",
             "models:replay:order": (
-                "A question gets the first answer left for its path, its own where it was recorded."
+                "A question gets the first answer left for its path, its own where it was "
+                "recorded, and never another's title."
             ),
             "models:replay:exhausted": "A recording that runs out says so.",
             "models:replay:choice": (
-                "auto and first_available come to the model that was recorded, whatever is set."
+                "auto and first_available come to the model that was recorded, and a model to the "
+                "API that was, whatever is set."
             ),
             "models:replay:events": "A recorded stream is replayed event by event.",
             "models:replay:product": "--fake answers offline, without keys.",

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from docker_agent.config.model import Model
-from docker_agent.loader.taped import recorded_one
+from docker_agent.config.model import Model, Provider
+from docker_agent.loader.taped import over_the_recorded_api, recorded_one
 from docker_agent.models.cassette import Interaction
 from docker_agent.models.errors import HttpError
 from docker_agent.models.replay import Replay, path_of
+from docker_agent.models.resolve import resolve
 from tests.requirements import requirement
 
 pytestmark = pytest.mark.anyio
 
 CHAT = "https://api.openai.com/v1/chat/completions"
+RESPONSES = "https://api.openai.com/v1/responses"
 
 
 def recorded(answer: str, *said: str, url: str = CHAT, model: str = "m") -> Interaction:
@@ -75,6 +77,44 @@ async def test_calls_that_only_the_recorder_made_are_passed_over() -> None:
     assert await answers(tape, bodies) == ["hello", "fine"]
 
 
+GO_TITLE = "Based on the following message, generate a short, descriptive title: hi"
+
+
+@requirement("models:replay:order")
+async def test_a_title_is_nobody_elses_answer() -> None:
+    """The last of a recording is often a title; a question too many must not get it."""
+    tape = Replay("t", [recorded("hello", "hi"), recorded("a title", GO_TITLE)])
+    assert await answers(tape, [asked("hi")]) == ["hello"]
+    with pytest.raises(HttpError, match=r"the rest are for POST /v1/chat/completions \(a title\)"):
+        await answers(tape, [asked("and now?")])
+    assert await answers(tape, [asked(GO_TITLE)]) == ["a title"]
+    assert await answers(Replay("t", [recorded("a title", GO_TITLE)]), ["{}"]) == ["a title"]
+
+
+@requirement("models:replay:order")
+async def test_instructions_that_were_sent_as_messages_do_not_count() -> None:
+    """The Go program sends Gemini an agent's instructions as messages of the user."""
+    url = "https://generativelanguage.googleapis.com/v1beta/models/m:streamGenerateContent"
+
+    def contents(*said: str) -> str:
+        roles = ["user"] * (len(said) - 2) + ["model", "user"] if len(said) > 2 else ["user"]
+        listed = [{"role": r, "parts": [{"text": t}]} for r, t in zip(roles, said, strict=False)]
+        return json.dumps({"contents": listed})
+
+    def kept(answer: str, *said: str) -> Interaction:
+        return replace(recorded(answer, url=url), body=contents(*said))
+
+    tape = Replay(
+        "t",
+        [
+            kept("first", "You are kind.", "hi", "hello", "result one"),
+            kept("second", "You are kind.", "bye", "so long", "result two"),
+        ],
+    )
+    bodies = [contents("bye", "so long", "another result"), contents("hi", "hello", "some result")]
+    assert await answers(tape, bodies, url) == ["second", "first"]
+
+
 @requirement("models:replay:order")
 async def test_bodies_with_bare_line_breaks_are_compared_too() -> None:
     """Recordings whose requests hold line breaks inside JSON texts."""
@@ -120,11 +160,32 @@ def test_a_recording_knows_which_models_it_has_answers_of(
         assert chosen and chosen.model == model
 
 
+@requirement("models:replay:choice")
+@pytest.mark.parametrize(
+    ("url", "api_type", "protocol"),
+    [
+        (CHAT, "", "openai_chatcompletions"),
+        (RESPONSES, "", "openai_responses"),
+        (CHAT, "openai_responses", "openai_responses"),
+    ],
+)
+def test_a_model_is_asked_over_the_api_that_was_recorded(
+    url: str, api_type: str, protocol: str
+) -> None:
+    """agent-file.md §3.1 chooses by the model's name, unless the file says it; a recording has its
+    own choice."""
+    tape = Replay("t", [recorded("one", "hi", url=url, model="gpt-5-mini")])
+    providers = {"mine": Provider(api_type=api_type)}
+    found = resolve(Model(provider="mine", model="gpt-5-mini"), providers)
+    assert over_the_recorded_api(tape, found).protocol == protocol
+    other = resolve(Model(provider="openai", model="gpt-5"), {})
+    assert over_the_recorded_api(tape, other) is other
+
+
 @requirement("models:replay:exhausted")
 async def test_a_recording_that_runs_out_says_so() -> None:
     """issue 4.6: a clear error, with what was asked and what is left."""
-    responses = "https://api.openai.com/v1/responses"
-    tape = Replay("talk.yaml", [recorded("one"), recorded("r", url=responses)])
+    tape = Replay("talk.yaml", [recorded("one"), recorded("r", url=RESPONSES)])
     await answers(tape, ["{}"])
     with pytest.raises(HttpError) as failed:
         await answers(tape, ["{}"])

@@ -30,7 +30,7 @@ from docker_agent.loader.choose import (
 from docker_agent.loader.compacting import side_models
 from docker_agent.loader.overrides import Overrides
 from docker_agent.loader.preflight import Missing, missing_for
-from docker_agent.loader.taped import recorded_one
+from docker_agent.loader.taped import over_the_recorded_api, recorded_one
 from docker_agent.models import gateway as gateways
 from docker_agent.models import table
 from docker_agent.models.catalogue import Catalogue
@@ -251,6 +251,7 @@ class Models:
         resolved = self._newest(name, resolve(model, self._file.providers))
         if resolved.protocol not in table.PROVIDERS:
             raise unknown_provider(model, resolved.protocol, [*known_providers(self._file)])
+        resolved = over_the_recorded_api(self._opening.http, resolved)
         warn_of_caps(resolved)
         gateway = self._overrides.gateway
         if gateway is not None and not self._overrides.replay and gateways.applies(resolved):

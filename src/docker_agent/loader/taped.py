@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from docker_agent.config.model import Model, Provider
 from docker_agent.errors import ConfigError
 from docker_agent.models import anthropic_settings, chatgpt, gemini
 from docker_agent.models.http_port import Http
-from docker_agent.models.replay import Replay
-from docker_agent.models.resolve import resolve
+from docker_agent.models.replay import Replay, path_of
+from docker_agent.models.resolve import CHAT, RESPONSES, Resolved, resolve
 
 _PUBLIC: Mapping[str, str] = {
     "anthropic": anthropic_settings.BASE_URL,
@@ -23,6 +25,8 @@ _RUNNER = "/engines/"
 _BEDROCK = "bedrock-runtime"
 """Stands in the host of every region of Bedrock."""
 _HERE = "http://127.0.0.1"
+_APIS: Mapping[str, str] = {CHAT: "/chat/completions", RESPONSES: "/responses"}
+"""The end of each one's address."""
 
 
 def recorded_one(
@@ -35,6 +39,23 @@ def recorded_one(
     scored = [(_score(http, model, providers), model) for model in candidates]
     best = max(scored, key=lambda one: one[0], default=None)
     return best[1] if best and best[0] else None
+
+
+def over_the_recorded_api(http: Http, resolved: Resolved) -> Resolved:
+    """The model over that of OpenAI's two APIs over which it was recorded, where the file leaves
+    the choice to us: the Go program has chosen otherwise at times."""
+    if (
+        not isinstance(http, Replay)
+        or resolved.protocol not in _APIS
+        or resolved.options.get("api_type")
+    ):
+        return resolved
+    names = {resolved.model, resolved.shown}
+    paths = [path_of(url) for url, named in http.asked if named in names]
+    recorded = [api for api, end in _APIS.items() if any(path.endswith(end) for path in paths)]
+    if not recorded or resolved.protocol in recorded:
+        return resolved
+    return msgspec.structs.replace(resolved, protocol=recorded[0])
 
 
 def _score(tape: Replay, model: Model, providers: Mapping[str, Provider]) -> int:

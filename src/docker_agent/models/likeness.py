@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -12,26 +12,30 @@ from docker_agent.messages import JSON, UNREADABLE
 _LISTS = ("messages", "input", "contents")
 """What the protocols call the list of messages."""
 _INSTRUCTIONS = ("system", "developer")
+_TITLE = b"generate a short, descriptive title"
+"""How the Go program asks for a conversation's title, beside the conversation."""
 _TEXTS = ("text", "content", "output", "parts", "response", "result", "input", "arguments", "args")
 """Keys under which a message's words stand."""
 
 
 class Question(msgspec.Struct, frozen=True):
     """What tells one request from another: its model, how many messages it has beside
-    instructions, the first and the last of them, and all there are of the user's words."""
+    instructions, the first and the last of them, all there are of the user's words, and whether
+    these ask for a title."""
 
     model: str = ""
     length: int = 0
     first: str = ""
     last: str = ""
     body: bytes = b""
+    title: bool = False
 
 
 def question_of(body: bytes) -> Question:
     """The question in a request's body; an empty one when nothing can be made of it."""
     decoded = _decoded(body)
     if not isinstance(decoded, dict):
-        return Question(body=body)
+        return Question(body=body, title=_TITLE in body)
     fields = cast(dict[str, JSON], decoded)
     given: JSON = next((fields[name] for name in _LISTS if fields.get(name)), None)
     if isinstance(given, str):
@@ -42,14 +46,24 @@ def question_of(body: bytes) -> Question:
         for one in listed
         if isinstance(one, dict) and cast(dict[str, JSON], one).get("role") not in _INSTRUCTIONS
     ]
-    words = [_words(one) for one in said]
+    words = [_words(one) for one in _begun(said)]
     return Question(
         model=str(fields.get("model", "")),
-        length=len(said),
+        length=len(words),
         first=words[0] if words else "",
         last=words[-1] if words else "",
         body=msgspec.json.encode(decoded, order="deterministic"),
+        title=_TITLE in body,
     )
+
+
+def _begun(said: Sequence[Mapping[str, JSON]]) -> Sequence[Mapping[str, JSON]]:
+    """The messages from the user's first question on: where a protocol has no place for
+    instructions, the Go program sends them as messages before it."""
+    users = 0
+    while users < len(said) and said[users].get("role") == "user":
+        users += 1
+    return said[max(0, users - 1) :]
 
 
 def _decoded(body: bytes) -> JSON:

@@ -25,9 +25,10 @@ class Replay:
 
     A question gets the first answer left that was recorded for its method and path. Where several
     are left, the one whose question is most like it goes first (`likeness`): agents that ask side
-    by side, or a recording with calls that we do not make, do not get each other's answers. When
-    the path is not in the recording at all, its last segment counts: the same protocol behind
-    another address. `name` is what messages call the recording.
+    by side do not get each other's answers. Titles, which the Go program asks for beside the
+    conversation, go to nobody who asks for something else. When the path is not in the recording
+    at all, its last segment counts: the same protocol behind another address. `name` is what
+    messages call the recording.
     """
 
     def __init__(self, name: str, interactions: Sequence[Interaction]) -> None:
@@ -61,17 +62,24 @@ class Replay:
         fitting = [one for one in same if one.path == path] or [
             one for one in same if _ending(one.path) == _ending(path)
         ]
+        asked = question_of(body)
+        if not asked.title:
+            fitting = self._without_titles(fitting)
         if not fitting:
             raise HttpError(self._exhausted(method, path), transient=False)
-        asked = question_of(body)
         best = max(fitting, key=lambda one: likeness(asked, one.question))
         self._left.remove(best)
         log.debug("replaying %s %s, %d answers left", method, path, len(self._left))
         return best
 
+    def _without_titles(self, fitting: list[_Entry]) -> list[_Entry]:
+        """Titles are nobody's answer, unless the recording holds nothing else for their path."""
+        paths = {one.path for one in self._entries if not one.question.title}
+        return [one for one in fitting if not (one.question.title and one.path in paths)]
+
     def _exhausted(self, method: str, path: str) -> str:
         left = len(self._left)
-        others = ", ".join(sorted({f"{one.method} {one.path}" for one in self._left}))
+        others = ", ".join(sorted({one.shown for one in self._left}))
         said = f"the recording {self._name} has no answer left for {method} {path}"
         if not self._total:
             return f"{said}: it is empty"
@@ -89,6 +97,11 @@ class _Entry:
         self.method = interaction.method
         self.path = path_of(interaction.url)
         self._question: Question | None = None
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return f"{self.method} {self.path}{' (a title)' if self.question.title else ''}"
 
     @property
     def question(self) -> Question:

@@ -198,6 +198,11 @@ ASKED: list[tuple[str, JSON, JSON]] = [
     ("window/showDocument", {"uri": "http://x"}, {"success": False}),
     ("what/is/this", {}, {"code": -32601, "message": "what/is/this is not known here"}),
     ("workspace/workspaceFolders", {}, "folders"),
+    (
+        "workspace/configuration",
+        {"items": 5},
+        {"code": -32602, "message": "Expected `array`, got `int` - at `$.items`"},
+    ),
 ]
 
 

@@ -1,8 +1,8 @@
 """Messages to and from one language server: requests with their answers, notifications, and what
 the server asks back.
 
-The packages that know the whole protocol (`pygls`, `lsprotocol`) take half a second to import and
-own the process themselves; what is used of it here is little.
+The packages that know the whole protocol (`pygls`, `lsprotocol`) take a quarter of a second to
+import, and one of them owns the process; what is used of it here is little.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _ENDED = (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError)
 _NOTHING = msgspec.Raw(b"null")
 
 _METHOD_NOT_FOUND = -32601
+_INVALID_PARAMS = -32602
 _FAILED = -32803
 _NOT_NOW = frozenset((-32801, -32802))
 """The content was modified meanwhile, or the server has cancelled by itself: both may be asked
@@ -202,6 +203,8 @@ class Connection:
         except Unknown:
             told = f"{method} is not known here"
             reply = {"error": {"code": _METHOD_NOT_FOUND, "message": told}}
+        except UNREADABLE as exc:
+            reply = {"error": {"code": _INVALID_PARAMS, "message": str(exc)}}
         except ToolError as exc:
             reply = {"error": {"code": _FAILED, "message": str(exc)}}
         finally:

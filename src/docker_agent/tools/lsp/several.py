@@ -10,7 +10,15 @@ from docker_agent.errors import ToolError
 from docker_agent.messages import JSON, ToolList, ToolResult, ToolSpec
 from docker_agent.tools.lsp.languages import FileTypes
 from docker_agent.tools.lsp.tools import BY_NAME
-from docker_agent.tools.port import READY, Around, CallContext, Scope, Status, Toolset
+from docker_agent.tools.port import (
+    READY,
+    Around,
+    CallContext,
+    Scope,
+    Status,
+    Toolset,
+    listing_for,
+)
 
 _WORST = ("failed", "degraded", "starting")
 
@@ -80,13 +88,7 @@ class Several:
     ) -> list[Toolset]:
         """Who is asked: all whom it concerns, or the first of them. Raises `ToolError` when it
         concerns nobody."""
-        around = Around(
-            context.agent,
-            context.caller,
-            context.conversation_id,
-            context.headers,
-            context.state,
-        )
+        around = listing_for(context)
         file = arguments.get("file")
         knowing = [
             (member, listing)
