@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 import pytest
@@ -22,9 +23,15 @@ LANES = 64
 WATCHED = pytest.StashKey[list[tuple[Server, int]]]()
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A suite that runs in the background of a shell inherits this, and so would all it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _unheard(number: int, frame: FrameType | None) -> None:
+    """A signal that the suite itself goes on ignoring."""
+
+
+for ignored in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        # A suite in the background of a shell, or under nohup, ignores them, and so would all it
+        # starts. What has a handler here has none in a child.
+        signal.signal(ignored, _unheard)
 
 
 class Serve(Protocol):

@@ -30,13 +30,22 @@ each_place = pytest.mark.parametrize("place", PLACES)
 async def speaking(place: str) -> AsyncGenerator[tuple[A2a, Librarian]]:
     """A toolset and the agent it speaks to."""
     agent = Librarian()
-    async with (
-        asyncio.timeout(LIMIT),
-        served_at(lambda url: librarian(url, agent)) as url,
-        open_web(allow_private_ips=True) as web,
-        open_agent(A2aOptions(f"{url}/{place}"), web, Values({}).get, "lib") as toolset,
-    ):
-        yield toolset, agent
+    before = asyncio.all_tasks()
+    try:
+        async with (
+            asyncio.timeout(LIMIT),
+            served_at(lambda url: librarian(url, agent)) as url,
+            open_web(allow_private_ips=True) as web,
+            open_agent(A2aOptions(f"{url}/{place}"), web, Values({}).get, "lib") as toolset,
+        ):
+            yield toolset, agent
+    finally:
+        # The SDK leaves the tasks of its agents to the end of the process.
+        left = asyncio.all_tasks() - before
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=LIMIT)
 
 
 async def ask(toolset: A2a, said: str, state: Draft | None = None) -> ToolResult:
