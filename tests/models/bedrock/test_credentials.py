@@ -230,7 +230,7 @@ async def test_a_look_up_blocks_nobody_and_is_bounded(
     long and no longer, and there is one look-up however many wait."""
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", "8")
-    monkeypatch.setattr(bedrock_credentials, "LOOKUP_TIMEOUT", 0.3)
+    monkeypatch.setattr(bedrock_credentials, "LOOKUP_TIMEOUT", 1.0)
     grants.free.clear()
     async with signing(bedrock, model, Account(REGION)) as (live, credentials, _):
         waiting = [asyncio.create_task(asked(live)) for _ in range(3)]
