@@ -4,14 +4,15 @@ and behaves as badly as its first argument (JSON) says.
 `answers`: results by method; `{"error": …}` is one, `{"errors": n, …}` one for the first n times.
 `{uri}` in them is the address of the file that is asked about, `{folder}` of the workspace.
 `capabilities`: in place of all. `encoding`: in what it counts. `notes`: a file that gets a line for
-each message. `problems`: published for each text it is shown. `starts`: a file that gets a line for
-each start. `silent`: methods that are never answered. `crash_at`: the method at which it ends with
-status 7. `exit`: end with this status instead of starting. `chatty`: print before each message.
-`flood`: the method at which it writes a message without end; `garbage`: one at which it writes what
-is none; `huge`: one that it answers with so many bytes. `deaf_at`: the method after which it reads
-no more. `asks`: by method, a request of its own that it makes first. `held`: by method, how many of
-its requests are answered at once, and the file that the next ones wait for. `stubborn`: ignore the
-end of stdin, `shutdown` and SIGTERM. `child`: a file that gets its own id and that of a child.
+each message. `problems`: published for each text it is shown, as of the text `behind` it. `starts`:
+a file that gets a line for each start. `silent`: methods that are never answered. `crash_at`: the
+method at which it ends with status 7. `exit`: end with this status instead of starting. `chatty`:
+print before each message. `flood`: the method at which it writes a message without end; `garbage`:
+one at which it writes what is none; `huge`: one that it answers with so many bytes. `deaf_at`: the
+method after which it reads no more. `asks`: by method, a request of its own that it makes first.
+`held`: by method, how many of its requests are answered at once, and the file that the next ones
+wait for. `stubborn`: ignore the end of stdin, `shutdown` and SIGTERM. `child`: a file that gets its
+own id and that of a child.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ def heard(message: dict[str, Any]) -> None:
     elif method == "textDocument/didOpen" or method == "textDocument/didChange":
         if "problems" in settings:
             document = params["textDocument"]
-            told = {"uri": document["uri"], "version": document["version"]}
+            version = document["version"] - settings.get("behind", 0)
+            told = {"uri": document["uri"], "version": version}
             told["diagnostics"] = settings["problems"]
             send(method="textDocument/publishDiagnostics", params=told)
     elif method in settings.get("silent", ()):

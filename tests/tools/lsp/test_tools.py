@@ -309,6 +309,9 @@ async def test_a_server_that_says_nothing_of_a_file_is_not_awaited_for_ever(
         assert "has not said anything about this file yet" in said
     async with opened(tmp_path, **scripted(problems=[])) as toolset:
         assert await text(toolset, "diagnostics", file="a.py") == "No problems found."
+    async with opened(tmp_path, **scripted(problems=PROBLEMS, behind=1)) as toolset:
+        said = await text(toolset, "diagnostics", file="a.py")
+        assert "has not said anything about this file yet" in said
 
 
 @requirement("lsp:fresh")
