@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
-import socket
-import threading
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from tests.scripted.actions import Asked
 from tests.scripted.anthropic_parts import reject
 from tests.scripted.anthropic_render import in_messages_words
-from tests.scripted.gate import PATIENCE
 from tests.scripted.heard import Heard
 from tests.scripted.model import (
     Scripted,
@@ -23,6 +18,7 @@ from tests.scripted.model import (
 )
 from tests.scripted.parts import answer
 from tests.scripted.render import render
+from tests.scripted.serving import running
 from tests.scripted.steps import Reply
 
 PATH = "/v1/messages"
@@ -47,55 +43,9 @@ class Claude(Scripted):
         return f"http://127.0.0.1:{self.port}"
 
 
-@contextmanager
-def scripted_claude() -> Generator[Claude]:
+def scripted_claude() -> AbstractContextManager[Claude]:
     """A server on a free port, until the block is left."""
-    started: list[Claude] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with _listen() as claude:
-            started.append(claude)
-            ready.set()
-            await stop.wait()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run, name="claude")
-    thread.start()
-    try:
-        if not ready.wait(PATIENCE):
-            raise RuntimeError("the scripted Messages server did not start")
-        yield started[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(PATIENCE)
-
-
-@asynccontextmanager
-async def _listen() -> AsyncGenerator[Claude]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    claude = Claude(listener.getsockname()[1])
-    numbers = itertools.count()
-    talks: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.create_task(_MessagesConnection(claude, reader, writer, numbers).talk())
-        talks.add(talk)
-        talk.add_done_callback(talks.discard)
-
-    server = await asyncio.start_server(connected, sock=listener)
-    try:
-        yield claude
-    finally:
-        server.close()
-        for talk in list(talks):
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+    return running("claude", Claude, _MessagesConnection)
 
 
 class _MessagesConnection(_Connection):
@@ -104,9 +54,9 @@ class _MessagesConnection(_Connection):
         claude: Claude,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        numbers: itertools.count[int],
+        number: int,
     ) -> None:
-        super().__init__(claude, reader, writer, next(numbers))
+        super().__init__(claude, reader, writer, number)
         self._claude = claude
 
     async def _exchange(self, line: str) -> None:

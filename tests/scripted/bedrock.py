@@ -6,12 +6,9 @@ It refuses what the service refuses (`bedrock_rules`), and checks signatures (`s
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import socket
-import threading
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,13 +16,13 @@ from tests.scripted.actions import Action, Asked, Head
 from tests.scripted.bedrock_parts import reject
 from tests.scripted.bedrock_render import STREAM_TYPE, in_converse_words
 from tests.scripted.bedrock_rules import complaint
-from tests.scripted.gate import PATIENCE
 from tests.scripted.heard import Heard
 from tests.scripted.model import (
     Scripted,
     _Connection,  # pyright: ignore[reportPrivateUsage] - the same impolite socket
 )
 from tests.scripted.render import render
+from tests.scripted.serving import running
 from tests.scripted.signature import fault_of
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -47,55 +44,9 @@ class BedrockServer(Scripted):
         return f"http://127.0.0.1:{self.port}"
 
 
-@contextmanager
-def scripted_bedrock() -> Generator[BedrockServer]:
+def scripted_bedrock() -> AbstractContextManager[BedrockServer]:
     """A server on a free port, until the block is left."""
-    started: list[BedrockServer] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with _listen() as server:
-            started.append(server)
-            ready.set()
-            await stop.wait()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run, name="bedrock")
-    thread.start()
-    try:
-        if not ready.wait(PATIENCE):
-            raise RuntimeError("the scripted Bedrock server did not start")
-        yield started[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(PATIENCE)
-
-
-@asynccontextmanager
-async def _listen() -> AsyncGenerator[BedrockServer]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    bedrock = BedrockServer(listener.getsockname()[1])
-    numbers = itertools.count()
-    talks: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.create_task(_ConverseConnection(bedrock, reader, writer, numbers).talk())
-        talks.add(talk)
-        talk.add_done_callback(talks.discard)
-
-    server = await asyncio.start_server(connected, sock=listener)
-    try:
-        yield bedrock
-    finally:
-        server.close()
-        for talk in list(talks):
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+    return running("bedrock", BedrockServer, _ConverseConnection)
 
 
 class _ConverseConnection(_Connection):
@@ -104,9 +55,9 @@ class _ConverseConnection(_Connection):
         bedrock: BedrockServer,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        numbers: itertools.count[int],
+        number: int,
     ) -> None:
-        super().__init__(bedrock, reader, writer, next(numbers))
+        super().__init__(bedrock, reader, writer, number)
         self._bedrock = bedrock
 
     async def _exchange(self, line: str) -> None:

@@ -7,24 +7,24 @@ before anything is proved by it (`tests/models/gemini/test_sdk.py`).
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 import socket
 import struct
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from http import HTTPStatus
 from typing import Any, assert_never
 
 from tests.scripted.actions import Action, Asked, HangUp, Head, Send, Wait
-from tests.scripted.gate import PATIENCE, Gate
+from tests.scripted.gate import Gate
 from tests.scripted.gemini_parts import done, fail, say
 from tests.scripted.gemini_rules import objection
 from tests.scripted.heard import Heard, Model
 from tests.scripted.parts import answer, no_done, no_finish, no_role, no_usage
 from tests.scripted.render import render
+from tests.scripted.serving import running
 from tests.scripted.steps import Answer, Raw, Reply
 
 _METHOD = r"models/([^:]+):(generateContent|streamGenerateContent)"
@@ -70,54 +70,9 @@ def parts_of(heard: Heard) -> list[dict[str, Any]]:
     return [part for content in contents for part in content["parts"]]
 
 
-@contextmanager
-def gemini_server() -> Generator[GeminiServer]:
+def gemini_server() -> AbstractContextManager[GeminiServer]:
     """A server on a free port, until the block is left."""
-    started: list[GeminiServer] = []
-    ready, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with _listen() as server:
-            started.append(server)
-            ready.set()
-            await stop.wait()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run, name="scripted-gemini")
-    thread.start()
-    try:
-        if not ready.wait(PATIENCE):
-            raise RuntimeError("the scripted Gemini server did not start")
-        yield started[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(PATIENCE)
-
-
-@asynccontextmanager
-async def _listen() -> AsyncGenerator[GeminiServer]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    found = GeminiServer(listener.getsockname()[1])
-    numbers = itertools.count()
-    talks: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.create_task(_Connection(found, reader, writer, next(numbers)).talk())
-        talks.add(talk)
-        talk.add_done_callback(talks.discard)
-
-    server = await asyncio.start_server(connected, sock=listener)
-    try:
-        yield found
-    finally:
-        server.close()
-        for talk in list(talks):
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+    return running("scripted-gemini", GeminiServer, _Connection)
 
 
 class _Connection:

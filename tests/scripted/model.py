@@ -7,23 +7,23 @@ coroutines use it alike. One script per model name, so tests do not meet.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import socket
 import struct
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from http import HTTPStatus
 from typing import Any, assert_never, cast
 
 from tests.scripted import chatgpt_rules
 from tests.scripted.actions import Action, Asked, HangUp, Head, Send, Wait
-from tests.scripted.gate import PATIENCE, Gate
+from tests.scripted.gate import Gate
 from tests.scripted.heard import Heard, Model
 from tests.scripted.parts import fail
 from tests.scripted.render import CHAT, Wire, render
 from tests.scripted.responses import RESPONSES
+from tests.scripted.serving import running
 from tests.scripted.steps import Reply
 from tests.scripted.websocket import SocketTalk
 
@@ -33,9 +33,6 @@ SEND_BUFFER = 64 << 10
 """Bytes the kernel may hold for a peer that does not read (Linux doubles it)."""
 WIRES = {"/chat/completions": CHAT, "/responses": RESPONSES, "/embeddings": CHAT}
 """The APIs it speaks, by the end of the path."""
-
-BACKLOG = 512
-"""Connections that may wait to be taken; a full queue costs its clients a second."""
 
 
 class Scripted:
@@ -66,55 +63,9 @@ class Scripted:
             return list(self._models)
 
 
-@contextmanager
-def scripted_server() -> Generator[Scripted]:
+def scripted_server() -> AbstractContextManager[Scripted]:
     """A server on a free port, until the block is left."""
-    started: list[Scripted] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with _listen() as scripted:
-            started.append(scripted)
-            ready.set()
-            await stop.wait()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run, name="scripted")
-    thread.start()
-    try:
-        if not ready.wait(PATIENCE):
-            raise RuntimeError("the scripted model server did not start")
-        yield started[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(PATIENCE)
-
-
-@asynccontextmanager
-async def _listen() -> AsyncGenerator[Scripted]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    scripted = Scripted(listener.getsockname()[1])
-    numbers = itertools.count()
-    talks: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.create_task(_Connection(scripted, reader, writer, next(numbers)).talk())
-        talks.add(talk)
-        talk.add_done_callback(talks.discard)
-
-    server = await asyncio.start_server(connected, sock=listener, backlog=BACKLOG)
-    try:
-        yield scripted
-    finally:
-        server.close()
-        for talk in list(talks):
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+    return running("scripted", Scripted, _Connection)
 
 
 class _Connection:
