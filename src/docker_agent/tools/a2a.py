@@ -40,6 +40,8 @@ and of its name."""
 _NOT_HERE = (404, 405, 410)
 """Statuses of a place where no card lies."""
 
+_WHERE = "a 'url' that ends in .json is taken for the address of the card itself"
+
 _STALE = frozenset({-32001, -32004, -32600, -32602})
 """What agents answer that know nothing of a task or context any more."""
 
@@ -180,7 +182,8 @@ class A2a:
             status = status or reply.status
             if reply.status not in _NOT_HERE:
                 break
-        raise ToolError(f"the answer is HTTP {status}")
+        hint = f"; {_WHERE}" if status in _NOT_HERE else ""
+        raise ToolError(f"the answer is HTTP {status}{hint}")
 
     def _found(self, data: bytes, url: str, at: str, headers: Mapping[str, str]) -> Found:
         card = read_card(data, at)

@@ -133,7 +133,10 @@ class Web:
         if looks_like_number(host):
             raise ToolError(f"'{host}' is no host; write an IP address as in http://192.0.2.1/")
         if self._allowed and ip_address(host) is not None and not self._allowed(host):
-            raise ToolError(f"{host} is not a public address, and only those may be reached")
+            raise ToolError(
+                f"{host} is not a public address, and only those may be reached; "
+                "set 'allow_private_ips: true' if you mean it"
+            )
 
 
 @asynccontextmanager

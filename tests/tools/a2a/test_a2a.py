@@ -81,7 +81,7 @@ async def test_a_card_may_lie_elsewhere(place: str) -> None:
         (Answer('{"url": "http://["}'), "names an address that is none"),
         (Answer("[" * 100_000), "it is no agent card"),
         (Answer("no", 401), "the answer is HTTP 401"),
-        (Answer("no", 404), "the answer is HTTP 404"),
+        (Answer("no", 404), "the answer is HTTP 404; a 'url' that ends in .json"),
         (Answer(b"x" * 2_000_000), "more than"),
         (redirect("/.well-known/agent-card.json"), "more than 10 redirects"),
     ],
